@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// A room of the house: `uses` may name only rooms listed before it.
+func room(_ name: String, uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, uses: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name + "Tests", dependencies: [.byName(name: name)] + uses, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "havpn",
+    products: [
+        .executable(name: "havpnd", targets: ["havpnd"]),
+        .executable(name: "havpnctl", targets: ["havpnctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "CSCTP", linkerSettings: [.linkedLibrary("sctp")]),
+        room("Primitives"),
+        room("ByteCodec", uses: ["Primitives"]),
+        room("FirstHop", uses: ["ByteCodec", "Primitives"]),
+        room("Tracking", uses: ["Primitives"]),
+        room("SecurityAssociations", uses: ["ByteCodec", "Primitives"]),
+        room(
+            "Replication",
+            uses: [
+                "SecurityAssociations", "FirstHop", "ByteCodec", "Primitives",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
+        room("StrongSwan", uses: ["Replication", "SecurityAssociations", "ByteCodec", "Primitives"]),
+        room("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
+        room("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
+        room("Control", uses: ["Primitives"]),
+        room("LinuxIO", uses: ["CLinux", "CSCTP", "Netlink", "ByteCodec", "Primitives"]),
+        room(
+            "Daemon",
+            uses: [
+                "LinuxIO", "Control", "Configuration", "Netlink", "StrongSwan", "Replication", "SecurityAssociations",
+                "Tracking", "FirstHop", "ByteCodec", "Primitives", "CLinux",
+            ]),
+        .executableTarget(
+            name: "havpnd",
+            dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "havpnctl",
+            dependencies: [
+                "Control", "Configuration", "LinuxIO",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings),
+        tests("Primitives"),
+        tests("ByteCodec", uses: ["Primitives"]),
+        tests("FirstHop", uses: ["ByteCodec", "Primitives"]),
+        tests("Tracking", uses: ["Primitives"]),
+        tests("SecurityAssociations", uses: ["ByteCodec", "Primitives"]),
+        tests("Replication", uses: ["SecurityAssociations", "FirstHop", "ByteCodec", "Primitives"]),
+        tests("StrongSwan", uses: ["Replication", "SecurityAssociations", "ByteCodec", "Primitives"]),
+        tests("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
+        tests("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
+        tests("Control", uses: ["Primitives"]),
+        tests("LinuxIO", uses: ["Netlink", "ByteCodec", "Primitives"]),
+        tests("Daemon", uses: ["Control", "Configuration", "FirstHop", "Primitives"]),
+        .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Primitives
+
+/// A growing buffer for bytes to be sent; integers are big endian unless the name says otherwise.
+public struct ByteWriter: Sendable {
+    /// What was written so far.
+    public private(set) var bytes: [UInt8] = []
+
+    /// Starts empty, with room for `capacity` bytes.
+    public init(capacity: Int = 64) { bytes.reserveCapacity(capacity) }
+
+    /// The number of bytes written so far.
+    public var count: Int { bytes.count }
+
+    /// Appends a big-endian integer.
+    public mutating func write<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
+        for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> Value(shift)))
+        }
+    }
+
+    /// Appends a little-endian (host-endian) integer.
+    public mutating func writeHost<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
+        write(value.byteSwapped)
+    }
+
+    /// Appends bytes as they are.
+    public mutating func write(bytes more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
+
+    /// Appends an IPv4 address in network order.
+    public mutating func write(_ address: IPv4Address) { write(address.value) }
+
+    /// Appends a 16-bit length and the bytes, of which there must be at most 65535.
+    public mutating func write(chunk: some Collection<UInt8>) {
+        precondition(chunk.count <= Int(UInt16.max))
+        write(UInt16(chunk.count))
+        write(bytes: chunk)
+    }
+
+    /// Appends `count` zero bytes.
+    public mutating func pad(_ count: Int) { bytes.append(contentsOf: repeatElement(0, count: count)) }
+
+    /// Overwrites bytes already written, starting at `offset`; they must lie inside the buffer.
+    public mutating func overwrite(at offset: Int, with replacement: [UInt8]) {
+        precondition(offset >= 0 && offset + replacement.count <= bytes.count)
+        bytes.replaceSubrange(offset..<offset + replacement.count, with: replacement)
+    }
+}

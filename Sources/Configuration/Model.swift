@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Primitives
+
+/// A whole configuration after validation: every reference resolves, every value is in range.
+public struct Model: Hashable, Sendable {
+    /// The node's name for screens and logs.
+    public var hostname: String = "havpn"
+    /// Tracked objects by number.
+    public var trackedObjects: [TrackedObject] = []
+    /// Interfaces that carry at least one group, in the file's order.
+    public var interfaces: [Interface] = []
+    /// The replication association, nil where none is configured or it is shut down.
+    public var association: Association?
+    /// `redundancy inter-device`: the group name whose role rules replication, nil without a scheme.
+    public var scheme: String?
+    /// How the association is secured.
+    public var security: Security = .unset
+    /// Crypto maps by name.
+    public var cryptoMaps: [CryptoMap] = []
+    /// Which IKE daemon holds the SAs.
+    public var ikeDaemon: IKEDaemon = .strongSwan(StrongSwanSettings())
+
+    /// An empty configuration.
+    public init() {}
+
+    /// `track N interface NAME line-protocol`.
+    public struct TrackedObject: Hashable, Sendable {
+        /// 1 to 1000.
+        public var number: Int
+        /// The interface whose line protocol is watched.
+        public var interface: String
+        /// How long the object must be down before clients hear of it, 0 to 180 s.
+        public var delayDownSeconds: Int = 0
+        /// How long it must be up again, 0 to 180 s.
+        public var delayUpSeconds: Int = 0
+
+        /// Makes an object without delays.
+        public init(number: Int, interface: String) {
+            self.number = number
+            self.interface = interface
+        }
+    }
+
+    /// An interface and its groups.
+    public struct Interface: Hashable, Sendable {
+        /// The kernel's name of it.
+        public var name: String
+        /// The groups on it, ordered by number.
+        public var groups: [Group] = []
+        /// `standby use-bia`: the address sits on the interface itself, no virtual MAC.
+        public var usesBurnedInAddress = false
+
+        /// Makes an interface without groups.
+        public init(name: String) { self.name = name }
+    }
+
+    /// One HSRP group (`standby G …`).
+    public struct Group: Hashable, Sendable {
+        /// 0 to 255.
+        public var number: Int
+        /// The virtual address; nil until `standby G ip` was given one.
+        public var virtualAddress: IPv4Address?
+        /// 0 to 255.
+        public var priority: Int = 100
+        /// Takes the role from a lower-priority Active.
+        public var preempt = false
+        /// `preempt delay sync S`: bounds the wait for STANDBY HOT; nil waits without limit.
+        public var preemptSyncDelaySeconds: Int?
+        /// Hello interval.
+        public var helloMilliseconds: Int = 3000
+        /// Hold time, more than the hello interval.
+        public var holdMilliseconds: Int = 10000
+        /// Whether the timers were given with `msec` (kept for printing).
+        public var timersInMilliseconds = false
+        /// Clear-text authentication data, at most 8 bytes; `cisco` by default.
+        public var authenticationText: String = "cisco"
+        /// `standby G name`.
+        public var name: String?
+        /// Tracked objects and what they do to the group.
+        public var tracks: [Track] = []
+        /// `standby G follow NAME`: no election of its own.
+        public var follows: String?
+
+        /// Makes a group with IOS's defaults.
+        public init(number: Int) { self.number = number }
+
+        /// `standby G track N decrement D` or `… shutdown`.
+        public struct Track: Hashable, Sendable {
+            /// The tracked object's number.
+            public var object: Int
+            /// What the object does while it is down.
+            public var effect: Effect
+
+            /// Makes a tracking statement.
+            public init(object: Int, effect: Effect) {
+                self.object = object
+                self.effect = effect
+            }
+
+            /// What a tracked object does to its group while it is down.
+            public enum Effect: Hashable, Sendable {
+                /// Lowers the priority by 1 to 255.
+                case decrement(Int)
+                /// Makes the node unfit: the group goes to Initial.
+                case shutdown
+            }
+        }
+    }
+
+    /// `ipc zone default` / `association N`.
+    public struct Association: Hashable, Sendable {
+        /// 1 to 255.
+        public var number: Int = 1
+        /// 1 to 65535.
+        public var localPort: Int = 5000
+        /// Local addresses, the first one primary; at least one.
+        public var localAddresses: [IPv4Address] = []
+        /// 1 to 65535.
+        public var remotePort: Int = 5000
+        /// The peer's addresses; at least one.
+        public var remoteAddresses: [IPv4Address] = []
+
+        /// Makes an association with the default ports and no address.
+        public init() {}
+    }
+
+    /// How the association is secured.
+    public enum Security: Hashable, Sendable {
+        /// Nothing was said; only valid without an association.
+        case unset
+        /// `security none`, written out.
+        case none
+    }
+
+    /// A crypto map: which groups and peers it ties together.
+    public struct CryptoMap: Hashable, Sendable {
+        /// The map's name.
+        public var name: String
+        /// `redundancy GROUP`: the group's name.
+        public var redundancyGroup: String?
+        /// `redundancy GROUP stateful`.
+        public var isStateful = false
+        /// Entries by sequence number.
+        public var entries: [Entry] = []
+        /// `redundancy replay-interval … inbound N`, 0 to 1000.
+        public var inboundReplayInterval: Int = 1000
+        /// `… outbound N`, 1000 to 100000: the least margin of the standby's outbound counters.
+        public var outboundReplayInterval: Int = 100_000
+        /// Interfaces the map was applied to.
+        public var interfaces: [String] = []
+
+        /// Makes an empty map.
+        public init(name: String) { self.name = name }
+
+        /// `crypto map NAME SEQ ipsec-isakmp`.
+        public struct Entry: Hashable, Sendable {
+            /// 1 to 65535.
+            public var sequence: Int
+            /// `set peer` addresses; empty means any.
+            public var peers: [IPv4Address] = []
+            /// `set peer any`.
+            public var acceptsAnyPeer = false
+            /// `reverse-route`: inject a route per remote selector while Active.
+            public var reverseRoute = false
+
+            /// Makes an entry without peers.
+            public init(sequence: Int) { self.sequence = sequence }
+        }
+    }
+
+    /// Which IKE daemon holds the SAs.
+    public enum IKEDaemon: Hashable, Sendable {
+        /// Stock strongSwan through its ha plugin and VICI.
+        case strongSwan(StrongSwanSettings)
+        /// SAs in the kernel only.
+        case none
+    }
+
+    /// `ike-daemon strongswan` and its lines.
+    public struct StrongSwanSettings: Hashable, Sendable {
+        /// The path of charon's VICI socket.
+        public var viciPath: String = "/run/charon.vici"
+        /// charon's own end of the ha plugin.
+        public var haLocal = IPv4Address(127, 0, 0, 1)
+        /// charon's `remote`, which is havpnd's own end.
+        public var haRemote = IPv4Address(127, 0, 0, 2)
+
+        /// The defaults.
+        public init() {}
+    }
+}

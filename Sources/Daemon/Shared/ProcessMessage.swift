@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import FirstHop
+import Primitives
+
+/// The processes of one daemon.
+enum ProcessRole: UInt8, Sendable, CaseIterable {
+    case supervisor = 0
+    case front = 1
+    case failover = 2
+    case replication = 3
+}
+
+/// What a descriptor that travels with a frame is for.
+enum DescriptorPurpose: UInt8, Sendable {
+    /// A socketpair end toward another process; the payload's role names whom.
+    case processChannel = 1
+    /// The UDP socket that stands as charon's ha-plugin peer.
+    case haPlugin = 2
+    /// A connected VICI stream, asked for by `viciRequested`.
+    case vici = 3
+    /// The listening control socket.
+    case control = 4
+}
+
+/// One virtual address that failover holds, so that the supervisor can remove it when failover dies.
+struct HeldAddress: Hashable, Sendable {
+    var interfaceIndex: UInt32
+    var address: IPv4Address
+    var prefixLength: UInt8
+}
+
+/// Every frame between two of our own processes; one SEQPACKET datagram each, at most `maximumByteCount`.
+///
+/// The peer is our own code, yet decoding is checked all the same: a process may have been taken over.
+enum ProcessMessage: Hashable, Sendable {
+    // Supervisor to children.
+    /// The configuration: raw file text toward front, canonical text toward the others; `revision` counts loads.
+    case configuration(revision: UInt32, text: [UInt8])
+    /// A descriptor is attached to this frame.
+    case descriptor(DescriptorPurpose, peer: ProcessRole)
+    /// Hand over in order and exit.
+    case stop
+    /// Toward replication: failover died with a HOT peer; fence is up, addresses are gone: tell the peer `takeOver`.
+    case failoverDied
+    /// Toward failover, after a restart without a ready peer: adopt what is tagged ours and be Active again.
+    case resume
+
+    // Children to the supervisor.
+    /// The child has opened what it needs; `detail` is for sd_notify's STATUS.
+    case ready
+    /// Front parsed a configuration: the canonical text for the other processes.
+    case configurationAccepted(revision: UInt32, text: [UInt8])
+    /// Front refused a configuration; the running one stays.
+    case configurationRefused(revision: UInt32, text: String)
+    /// Failover's addresses, complete each time, and whether the peer is HOT at this moment.
+    case holding(addresses: [HeldAddress], isPeerHot: Bool)
+    /// Failover's virtual addresses, all of them, whose fence the supervisor raises if failover dies.
+    case fences(addresses: [IPv4Address])
+    /// Replication wants a connected VICI stream.
+    case viciRequested
+    /// Front asks for a reload of the file.
+    case reloadRequested
+    /// The child has finished its orderly end and exits.
+    case stopped
+
+    // Failover and replication.
+    /// Replication's view of the pair for the group of the scheme.
+    case redundancyChanged(RedundancyStatus)
+    /// Failover's role for the scheme's group; `term` rises at each takeover.
+    case roleChanged(isActive: Bool, group: UInt16, term: UInt64)
+    /// A role message, to the peer (from failover) or from it (from replication).
+    case role(RoleMessage, group: UInt16, term: UInt64)
+
+    // Front with failover and replication.
+    /// A query; the answer is one or more `answer` frames with the same number.
+    case query(number: UInt32, text: [UInt8])
+    /// A piece of a JSON answer; `isLast` ends it.
+    case answer(number: UInt32, isLast: Bool, text: [UInt8])
+    /// An event for `monitor` and `show logging`: one JSON object.
+    case event(text: [UInt8])
+
+    /// The largest frame: well under the default socket buffer.
+    static let maximumByteCount = 131_072
+    /// The largest piece of an answer.
+    static let maximumAnswerByteCount = 65_536
+}

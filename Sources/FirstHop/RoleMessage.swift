@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ByteCodec
+
+/// What two nodes say to each other about the role, in band over the association (DESIGN §3 and §6).
+public enum RoleMessage: Hashable, Sendable {
+    /// The Active asks a HOT peer to raise MAC and address behind its fence.
+    case prepareTakeover
+    /// The peer has done so, announced, and receives; it emits nothing yet.
+    case ready
+    /// The old Active emits no more ESP: the peer may lower its fence now.
+    case fenced
+    /// The sender holds the role no longer: fence raised, address gone.
+    case released
+    /// Somebody who acts for a dead failover process asks the peer to become Active now; address and fence are settled.
+    case takeOver
+    /// A HOT peer with the better claim asks the Active to give the role.
+    case requestRole(priority: UInt8)
+    /// The request is refused; the code says why.
+    case declined(reason: DeclineReason)
+    /// Asks whether what was heard on the LAN is true; answered by `answer` with the same nonce.
+    case question(nonce: UInt64)
+    /// The answer to `question`: whether the sender is Active with a lease renewed in time.
+    case answer(nonce: UInt64, isActive: Bool)
+
+    /// Why a node does not give or take the role.
+    public enum DeclineReason: UInt8, Sendable, CaseIterable {
+        /// The node is not Active and so has nothing to give.
+        case notActive = 1
+        /// The asking node's tables are not complete.
+        case peerNotHot = 2
+        /// The node is itself the better one.
+        case betterPriority = 3
+        /// The node is unfit: tracking, the interface or the IKE daemon.
+        case unfit = 4
+        /// A change of role is under way already.
+        case busy = 5
+    }
+
+    /// Appends the message's bytes: a type byte and its fields.
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .prepareTakeover: writer.write(UInt8(1))
+        case .ready: writer.write(UInt8(2))
+        case .fenced: writer.write(UInt8(3))
+        case .released: writer.write(UInt8(4))
+        case .takeOver: writer.write(UInt8(5))
+        case .requestRole(let priority):
+            writer.write(UInt8(6))
+            writer.write(priority)
+        case .declined(let reason):
+            writer.write(UInt8(7))
+            writer.write(reason.rawValue)
+        case .question(let nonce):
+            writer.write(UInt8(8))
+            writer.write(nonce)
+        case .answer(let nonce, let isActive):
+            writer.write(UInt8(9))
+            writer.write(nonce)
+            writer.write(UInt8(isActive ? 1 : 0))
+        }
+    }
+
+    /// Reads one message.
+    public init(parsing reader: inout ByteReader) throws(DecodeError) {
+        let type: UInt8 = try reader.read()
+        switch type {
+        case 1: self = .prepareTakeover
+        case 2: self = .ready
+        case 3: self = .fenced
+        case 4: self = .released
+        case 5: self = .takeOver
+        case 6: self = .requestRole(priority: try reader.read())
+        case 7:
+            let code: UInt8 = try reader.read()
+            guard let reason = DeclineReason(rawValue: code) else {
+                throw .invalid(field: "decline reason", value: UInt64(code))
+            }
+            self = .declined(reason: reason)
+        case 8: self = .question(nonce: try reader.read())
+        case 9: self = .answer(nonce: try reader.read(), isActive: try reader.read(UInt8.self) == 1)
+        default: throw .invalid(field: "role message type", value: UInt64(type))
+        }
+    }
+}
+
+/// What replication tells failover about the pair; failover's machines decide on it.
+public struct RedundancyStatus: Hashable, Sendable {
+    /// The group carries a `stateful` crypto map, so that "ready or not at all" applies.
+    public var isStateful: Bool
+    /// The association to the peer is up and its session has passed its hello.
+    public var isAssociationUp: Bool
+    /// This node, being standby, holds everything the Active has.
+    public var isLocalHot: Bool
+    /// The peer, being standby, holds everything this node has.
+    public var isPeerHot: Bool
+    /// The peer, when Active, has SAs that a takeover by a node that is not HOT would lose.
+    public var isPeerPopulated: Bool
+    /// The IKE daemon answers and has a connection loaded; true where none is configured.
+    public var isIKEDaemonFit: Bool
+    /// After the association was lost: the peer's kernel may still run (it aborted, or answers heartbeats).
+    public var mayPeerKernelLive: Bool
+
+    /// The status before replication has said anything.
+    public init(isStateful: Bool) {
+        self.isStateful = isStateful
+        isAssociationUp = false
+        isLocalHot = false
+        isPeerHot = false
+        isPeerPopulated = false
+        isIKEDaemonFit = true
+        mayPeerKernelLive = false
+    }
+
+    /// Appends the status as one byte of flags.
+    public func encode(into writer: inout ByteWriter) {
+        let flags = [
+            isStateful, isAssociationUp, isLocalHot, isPeerHot, isPeerPopulated, isIKEDaemonFit, mayPeerKernelLive,
+        ]
+        writer.write(flags.reversed().reduce(UInt8(0)) { $0 << 1 | ($1 ? 1 : 0) })
+    }
+
+    /// Reads what `encode` wrote.
+    public init(parsing reader: inout ByteReader) throws(DecodeError) {
+        let flags: UInt8 = try reader.read()
+        self.init(isStateful: flags & 1 != 0)
+        isAssociationUp = flags & 2 != 0
+        isLocalHot = flags & 4 != 0
+        isPeerHot = flags & 8 != 0
+        isPeerPopulated = flags & 16 != 0
+        isIKEDaemonFit = flags & 32 != 0
+        mayPeerKernelLive = flags & 64 != 0
+    }
+}
