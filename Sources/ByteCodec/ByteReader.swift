@@ -24,8 +24,10 @@ public struct StaticName: Hashable, Sendable, ExpressibleByStringLiteral, Custom
     /// The name's text.
     public var description: String { text.description }
 
+    /// Compares the texts.
     public static func == (left: StaticName, right: StaticName) -> Bool { left.description == right.description }
 
+    /// Hashes the text.
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 

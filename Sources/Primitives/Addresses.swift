@@ -44,6 +44,7 @@ public struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConvertib
         "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
     }
 
+    /// Orders addresses by number, as HSRP's tie-break does.
     public static func < (left: IPv4Address, right: IPv4Address) -> Bool { left.value < right.value }
 }
 

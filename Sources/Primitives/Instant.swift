@@ -23,16 +23,20 @@ public struct Interval: Hashable, Comparable, Sendable {
     /// The length in whole milliseconds, rounded down.
     public var milliseconds: Int { Int(nanoseconds / 1_000_000) }
 
+    /// Orders intervals by length.
     public static func < (left: Interval, right: Interval) -> Bool { left.nanoseconds < right.nanoseconds }
 
+    /// Adds two lengths.
     public static func + (left: Interval, right: Interval) -> Interval {
         Interval(nanoseconds: left.nanoseconds + right.nanoseconds)
     }
 
+    /// The length `right` times, which must not be negative.
     public static func * (left: Interval, right: Int) -> Interval {
         Interval(nanoseconds: left.nanoseconds * UInt64(right))
     }
 
+    /// The length divided by `right`, which must be positive.
     public static func / (left: Interval, right: Int) -> Interval {
         Interval(nanoseconds: left.nanoseconds / UInt64(right))
     }
@@ -46,8 +50,10 @@ public struct Instant: Hashable, Comparable, Sendable {
     /// Makes the point `nanoseconds` after the clock's start.
     public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
+    /// Orders points by time.
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
+    /// The point `right` later.
     public static func + (left: Instant, right: Interval) -> Instant {
         Instant(nanoseconds: left.nanoseconds + right.nanoseconds)
     }
