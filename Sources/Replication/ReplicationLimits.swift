@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Primitives
+
+/// Every bound of the replication stream in one place.
+public enum ReplicationLimits {
+    /// The version of the protocol between the nodes; another one is refused.
+    public static let protocolVersion: UInt16 = 1
+    /// The largest body of a frame, in bytes.
+    public static let frameByteCount = 16_384
+    /// Records that may wait for the peer before a snapshot is cheaper.
+    public static let queuedRecords = 8_192
+    /// Bytes of records that may wait.
+    public static let queuedByteCount = 8 << 20
+    /// Role frames that may wait; they are a handful in a role's life.
+    public static let queuedUrgentFrames = 256
+    /// SAs in one counter frame.
+    public static let countersPerFrame = 512
+    /// HSRP interfaces named in a hello.
+    public static let helloInterfaces = 64
+    /// Items in a hello that must agree.
+    public static let helloItems = 128
+    /// Characters of a name or value in a hello.
+    public static let textByteCount = 255
+    /// Entries kept in the redundancy history.
+    public static let historyEntries = 64
+
+    /// How long the peer may take to say hello.
+    public static let helloTimeout = Interval.seconds(3)
+    /// The heartbeat's period.
+    public static let heartbeatInterval = Interval.milliseconds(200)
+    /// Silence after which the peer's process counts as hanging although its kernel still answers.
+    public static let silence = Interval.milliseconds(1000)
+    /// The age of the oldest unacknowledged record at which the peer stops being HOT.
+    public static let acknowledgementTimeout = Interval.seconds(2)
+}

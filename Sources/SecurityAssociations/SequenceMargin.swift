@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Primitives
+
+/// The standby's rule for the sequence number of one outbound SA (reference ipsec-ha §3.3).
+///
+/// The standby's kernel holds at all times a number that the Active cannot have reached yet, so that a takeover needs
+/// no work per SA and no (key, sequence number) pair is ever used twice:
+///
+///     Active  ──────●─────────►            what it has sent (reported up to S)
+///     standby       S ├── margin ──┤V      what it would send next; only ever raised
+///
+/// Numbers are the absolute 64-bit ones, also where only 32 bits are on the wire.
+public struct SequenceMargin: Hashable, Sendable {
+    /// What the margin is made of; the same for all SAs of a crypto map.
+    public struct Settings: Hashable, Sendable {
+        /// `replay-interval outbound`, in packets: the least margin.
+        public var outboundInterval: UInt64
+        /// How old a report may be: report interval, hold time and lease together.
+        public var exposure: Interval
+
+        /// Makes settings from the crypto map's interval and the three times of DESIGN §4.
+        public init(outboundInterval: UInt64, reportInterval: Interval, hold: Interval, lease: Interval) {
+            self.outboundInterval = outboundInterval
+            exposure = reportInterval + hold + lease
+        }
+    }
+
+    /// What to do with the kernel's counter.
+    public enum Decision: Hashable, Sendable {
+        /// The kernel's counter is high enough.
+        case keep
+        /// Write this number into the kernel.
+        case install(UInt64)
+        /// The number space ends here: the counter must not rise further, the SA needs a rekey.
+        case rekeyRequired
+    }
+
+    /// The wrap guard for 32-bit sequence numbers.
+    public static let lastUsable32: UInt64 = 0xf000_0000
+    /// The wrap guard for 64-bit sequence numbers.
+    public static let lastUsable64: UInt64 = .max - (1 << 32)
+    /// The largest margin with 32-bit numbers: 60 takeovers before the space ends.
+    public static let largest32: UInt64 = 1 << 26
+    /// The largest margin with 64-bit numbers: far below the jump that confuses a receiver's high half (2^31).
+    public static let largest64: UInt64 = 1 << 29
+
+    /// Whether the SA counts with 64 bits (ESN).
+    public let isExtended: Bool
+    /// The highest number that the Active reported; 0 before its first report.
+    public private(set) var synced: UInt64 = 0
+    /// Packets per second between the last reports: rises at once, falls by an eighth each report.
+    public private(set) var packetsPerSecond: UInt64 = 0
+    private var syncedAt: Instant?
+
+    /// Starts without a report.
+    public init(isExtended: Bool) { self.isExtended = isExtended }
+
+    /// Takes the Active's number; a number lower than one reported before is a stale report and ignored.
+    ///
+    /// Returns whether the report was taken.
+    @discardableResult
+    public mutating func reported(_ sequence: UInt64, at now: Instant) -> Bool {
+        guard sequence >= synced else { return false }
+        if let syncedAt {
+            let elapsed = max(now.since(syncedAt).milliseconds, 1)
+            let moved = (sequence - synced).multipliedReportingOverflow(by: 1000)
+            let rate = (moved.overflow ? UInt64.max : moved.partialValue) / UInt64(elapsed)
+            packetsPerSecond = max(rate, packetsPerSecond - packetsPerSecond / 8)
+        }
+        synced = sequence
+        syncedAt = now
+        return true
+    }
+
+    /// The margin in packets: the configured one, or four times what the rate needs, within the caps.
+    public func margin(_ settings: Settings) -> UInt64 {
+        let milliseconds = UInt64(max(settings.exposure.milliseconds, 0))
+        let exposed = packetsPerSecond.multipliedReportingOverflow(by: milliseconds)
+        let packets = exposed.overflow ? UInt64.max / 4 : exposed.partialValue / 1000
+        let fourfold = packets.multipliedReportingOverflow(by: 4)
+        let wanted = max(settings.outboundInterval, fourfold.overflow ? .max : fourfold.partialValue)
+        return min(wanted, isExtended ? Self.largest64 : Self.largest32)
+    }
+
+    /// The number that the standby's kernel must hold, or nil when the number space does not allow one.
+    public func target(_ settings: Settings) -> UInt64? {
+        let sum = synced.addingReportingOverflow(margin(settings))
+        guard !sum.overflow, sum.partialValue <= (isExtended ? Self.lastUsable64 : Self.lastUsable32) else {
+            return nil
+        }
+        return sum.partialValue
+    }
+
+    /// What to do with a kernel whose counter stands at `current`; a counter is never lowered.
+    public func decide(current: UInt64, _ settings: Settings) -> Decision {
+        guard let target = target(settings) else { return .rekeyRequired }
+        return current >= target ? .keep : .install(target)
+    }
+
+    /// Whether an Active that stands at `sent` may have passed what the standby was promised.
+    ///
+    /// `acknowledged` is the number whose installation the standby confirmed.
+    public static func isExceeded(sent: UInt64, acknowledged: UInt64, margin: UInt64) -> Bool {
+        sent > acknowledged && sent - acknowledged > margin
+    }
+}
