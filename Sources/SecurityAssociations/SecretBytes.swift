@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Bytes that hold or may hold keys: never printed, never dumped, overwritten with zeros when the last owner lets go.
+///
+/// The content never changes after creation, so that references may be shared freely. Equality compares in a time
+/// that depends on the length alone.
+public final class SecretBytes: Sendable {
+    // Written only in `init` and `deinit`, when nobody else can hold a reference.
+    private nonisolated(unsafe) let storage: UnsafeMutableRawBufferPointer
+
+    /// Copies `bytes`; the caller's own copy is the caller's to forget.
+    public init(_ bytes: some Collection<UInt8>) {
+        storage = .allocate(byteCount: bytes.count, alignment: 1)
+        storage.copyBytes(from: bytes)
+    }
+
+    deinit {
+        wipe(storage)
+        storage.deallocate()
+    }
+
+    /// The number of bytes.
+    public var count: Int { storage.count }
+
+    /// Lends the bytes to `body`, which must not keep the pointer.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeRawBufferPointer(storage))
+    }
+
+    /// Tells whether `other` lists the same bytes.
+    public func hasSameBytes(as other: SecretBytes) -> Bool {
+        guard count == other.count else { return false }
+        var difference: UInt8 = 0
+        for index in 0..<count { difference |= storage[index] ^ other.storage[index] }
+        return difference == 0
+    }
+}
+
+extension SecretBytes: Equatable {
+    public static func == (left: SecretBytes, right: SecretBytes) -> Bool { left.hasSameBytes(as: right) }
+}
+
+extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The length only.
+    public var description: String { "<\(count) secret bytes>" }
+
+    /// The length only.
+    public var debugDescription: String { description }
+
+    /// Shows nothing to `dump`.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+// Kept out of the optimizer's sight: stores to memory that is freed next would be removed as dead.
+@inline(never)
+@_optimize(none)
+private func wipe(_ storage: UnsafeMutableRawBufferPointer) {
+    for index in 0..<storage.count { storage[index] = 0 }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// An IKE SA as `list-sas` tells of it.
+public struct ListedIKE: Sendable, Hashable {
+    /// charon's own number, wanted by `terminate`.
+    public var uniqueID: UInt32
+    /// The connection's name.
+    public var name: String
+    /// The IKE version, 1 or 2.
+    public var version: UInt8
+    /// charon's word: CONNECTING, ESTABLISHED, PASSIVE, REKEYING, REKEYED, DELETING …
+    public var state: String
+    /// The gateway's address and port.
+    public var localHost: String
+    /// The gateway's port.
+    public var localPort: UInt16
+    /// The VPN peer's address.
+    public var remoteHost: String
+    /// The VPN peer's port.
+    public var remotePort: UInt16
+    /// The gateway's identity.
+    public var localID: String
+    /// The VPN peer's identity.
+    public var remoteID: String
+    /// Both SPIs; the responder's is zero while half open.
+    public var spis: IKESPIPair
+    /// Tells whether the gateway initiated.
+    public var isInitiator: Bool
+    /// Seconds since establishment, if established.
+    public var establishedSeconds: UInt64?
+    /// Seconds until rekeying, if scheduled.
+    public var rekeySeconds: Int64?
+    /// The child SAs.
+    public var children: [ListedChild]
+
+    /// What the ha plugin calls this SA.
+    public var identity: IKEIdentity { IKEIdentity(version: version, spis: spis, isInitiator: isInitiator) }
+}
+
+/// A child SA as `list-sas` tells of it.
+public struct ListedChild: Sendable, Hashable {
+    /// charon's own number, wanted by `rekey`.
+    public var uniqueID: UInt32
+    /// The child's name.
+    public var name: String
+    /// charon's word: INSTALLED, REKEYING, REKEYED, DELETED …
+    public var state: String
+    /// ESP or AH.
+    public var securityProtocol: String
+    /// Both SPIs.
+    public var spis: ChildSPIPair
+    /// The gateway's traffic selectors.
+    public var localSelectors: [String]
+    /// The VPN peer's traffic selectors.
+    public var remoteSelectors: [String]
+    /// Bytes received, as the kernel counted.
+    public var bytesIn: UInt64
+    /// Packets received.
+    public var packetsIn: UInt64
+    /// Bytes sent.
+    public var bytesOut: UInt64
+    /// Packets sent.
+    public var packetsOut: UInt64
+    /// Seconds until rekeying; absent without time limits.
+    public var rekeySeconds: Int64?
+    /// Seconds until the hard end.
+    public var lifeSeconds: Int64?
+    /// Seconds since installation.
+    public var installSeconds: UInt64?
+}
+
+/// A loaded connection as `list-conns` tells of it.
+public struct ListedConnection: Sendable, Hashable {
+    /// The connection's name.
+    public var name: String
+    /// The configured local addresses.
+    public var localAddresses: [String]
+    /// The configured remote addresses.
+    public var remoteAddresses: [String]
+    /// `IKEv1`, `IKEv2` or `IKEv1/2`.
+    public var version: String
+    /// The child configurations.
+    public var children: [ListedChildConfiguration]
+}
+
+/// A child configuration as `list-conns` tells of it.
+public struct ListedChildConfiguration: Sendable, Hashable {
+    /// The child's name.
+    public var name: String
+    /// The mode: TUNNEL, TRANSPORT …
+    public var mode: String
+    /// The gateway's traffic selectors.
+    public var localSelectors: [String]
+    /// The VPN peer's traffic selectors.
+    public var remoteSelectors: [String]
+}
