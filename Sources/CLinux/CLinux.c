@@ -1,1 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "CLinux.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+
+ssize_t havpn_receive_datagram(int fd, void *buffer, size_t capacity, struct havpn_datagram *info) {
+    struct sockaddr_in source = {0};
+    struct iovec part = {.iov_base = buffer, .iov_len = capacity};
+    _Alignas(struct cmsghdr) char control[256];
+    struct msghdr message = {
+        .msg_name = &source,
+        .msg_namelen = sizeof source,
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof control,
+    };
+    memset(info, 0, sizeof *info);
+    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT);
+    if (length < 0) return -1;
+    info->source = ntohl(source.sin_addr.s_addr);
+    info->source_port = ntohs(source.sin_port);
+    info->is_truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+        if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo packet;
+            memcpy(&packet, CMSG_DATA(item), sizeof packet);
+            info->destination = ntohl(packet.ipi_addr.s_addr);
+            info->interface_index = (uint32_t)packet.ipi_ifindex;
+        } else if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SO_RXQ_OVFL) {
+            memcpy(&info->dropped, CMSG_DATA(item), sizeof info->dropped);
+        }
+    }
+    return length;
+}
+
+ssize_t havpn_send_descriptors(int fd, const void *bytes, size_t length, const int *descriptors, size_t count) {
+    if (count > HAVPN_MAXIMUM_DESCRIPTORS) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * HAVPN_MAXIMUM_DESCRIPTORS)] = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+        item->cmsg_level = SOL_SOCKET;
+        item->cmsg_type = SCM_RIGHTS;
+        item->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(item), descriptors, sizeof(int) * count);
+    }
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+ssize_t havpn_receive_descriptors(
+    int fd, void *buffer, size_t capacity, int *descriptors, size_t *count, int *is_truncated) {
+    struct iovec part = {.iov_base = buffer, .iov_len = capacity};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * HAVPN_MAXIMUM_DESCRIPTORS)];
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof control,
+    };
+    size_t room = *count;
+    *count = 0;
+    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (length < 0) return -1;
+    *is_truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+        if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
+        size_t found = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < found; index++) {
+            int descriptor;
+            memcpy(&descriptor, CMSG_DATA(item) + index * sizeof(int), sizeof(int));
+            if (*count < room) {
+                descriptors[(*count)++] = descriptor;
+            } else {
+                close(descriptor);
+                *is_truncated = 1;
+            }
+        }
+    }
+    return length;
+}
+
+int havpn_bind_netlink(int fd, uint32_t groups) {
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    return bind(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+ssize_t havpn_receive_netlink(int fd, void *buffer, size_t capacity, uint32_t *sender, int *is_truncated) {
+    struct sockaddr_nl address = {0};
+    struct iovec part = {.iov_base = buffer, .iov_len = capacity};
+    struct msghdr message = {.msg_name = &address, .msg_namelen = sizeof address, .msg_iov = &part, .msg_iovlen = 1};
+    ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT);
+    if (length < 0) return -1;
+    *sender = address.nl_pid;
+    *is_truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    return length;
+}
+
+int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol) {
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET,
+        .sll_protocol = htons(protocol),
+        .sll_ifindex = (int)interface_index,
+    };
+    return bind(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+ssize_t havpn_send_frame(int fd, uint32_t interface_index, const void *bytes, size_t length) {
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET,
+        .sll_ifindex = (int)interface_index,
+        .sll_halen = 6,
+    };
+    if (length < 14) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(address.sll_addr, bytes, 6);
+    return sendto(fd, bytes, length, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
+}
+
+int havpn_multicast_membership(int fd, uint32_t group, uint32_t interface_index, int joins) {
+    struct ip_mreqn request = {
+        .imr_multiaddr.s_addr = htonl(group),
+        .imr_ifindex = (int)interface_index,
+    };
+    return setsockopt(fd, IPPROTO_IP, joins ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &request, sizeof request);
+}
+
+ssize_t havpn_send_multicast(
+    int fd, const void *bytes, size_t length, uint32_t group, uint16_t port, uint32_t source,
+    uint32_t interface_index) {
+    struct sockaddr_in destination = {
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(group),
+    };
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0};
+    struct msghdr message = {
+        .msg_name = &destination,
+        .msg_namelen = sizeof destination,
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof control,
+    };
+    struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+    item->cmsg_level = IPPROTO_IP;
+    item->cmsg_type = IP_PKTINFO;
+    item->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+    struct in_pktinfo packet = {.ipi_ifindex = (int)interface_index, .ipi_spec_dst.s_addr = htonl(source)};
+    memcpy(CMSG_DATA(item), &packet, sizeof packet);
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+int havpn_multicast_interface(int fd, uint32_t interface_index) {
+    struct ip_mreqn request = {.imr_ifindex = (int)interface_index};
+    return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request);
+}
+
+socklen_t havpn_unix_address(struct sockaddr_un *address, const void *path, size_t length) {
+    memset(address, 0, sizeof *address);
+    if (length == 0 || length >= sizeof address->sun_path) return 0;
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, length);
+    int is_abstract = address->sun_path[0] == 0;
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (is_abstract ? 0 : 1));
+}
+
+int havpn_peer_credentials(int fd, uint32_t *process, uint32_t *user, uint32_t *group) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
+    *process = (uint32_t)credentials.pid;
+    *user = credentials.uid;
+    *group = credentials.gid;
+    return 0;
+}
+
+int havpn_set_capabilities(uint64_t mask) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2] = {
+        {.effective = (uint32_t)mask, .permitted = (uint32_t)mask},
+        {.effective = (uint32_t)(mask >> 32), .permitted = (uint32_t)(mask >> 32)},
+    };
+    return (int)syscall(SYS_capset, &header, data);
+}
+
+uint64_t havpn_effective_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2] = {0};
+    if (syscall(SYS_capget, &header, data) != 0) return 0;
+    return (uint64_t)data[1].effective << 32 | data[0].effective;
+}
+
+int havpn_prctl(int option, unsigned long argument) { return prctl(option, argument, 0UL, 0UL, 0UL); }
+
+int havpn_lock_memory_on_fault(void) { return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); }
+
+int havpn_set_close_on_exec(int fd, int is_on) { return fcntl(fd, F_SETFD, is_on ? FD_CLOEXEC : 0); }
+
+int havpn_set_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int havpn_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+
+int havpn_open_process(pid_t process) {
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, process, 0);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+int havpn_memory_information(int fd, uint32_t *receive_queue, uint32_t *drops) {
+    uint32_t values[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof values;
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &length) != 0) return -1;
+    *receive_queue = values[SK_MEMINFO_RMEM_ALLOC];
+    *drops = values[SK_MEMINFO_DROPS];
+    return 0;
+}

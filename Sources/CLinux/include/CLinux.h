@@ -6,11 +6,129 @@
 #define _GNU_SOURCE
 #endif
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <linux/xfrm.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
+
+/* Header lines too new for the oldest supported distribution. */
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+/// What one UDP datagram came with, beside its bytes.
+struct havpn_datagram {
+    /// Source address and port, host order.
+    uint32_t source;
+    uint16_t source_port;
+    /// Destination address of the packet (IP_PKTINFO), host order; 0 if the kernel did not say.
+    uint32_t destination;
+    /// Interface index (IP_PKTINFO); 0 if the kernel did not say.
+    uint32_t interface_index;
+    /// Datagrams dropped on this socket so far (SO_RXQ_OVFL); 0 if the kernel did not say.
+    uint32_t dropped;
+    /// Nonzero if the datagram was longer than the buffer.
+    int is_truncated;
+};
+
+/// Receives one datagram without blocking; returns its length or -1 with errno.
+ssize_t havpn_receive_datagram(int fd, void *buffer, size_t capacity, struct havpn_datagram *info);
+
+/// The most descriptors that travel with one message.
+#define HAVPN_MAXIMUM_DESCRIPTORS 8
+
+/// Sends one message with `count` descriptors attached, never blocking, never raising SIGPIPE.
+ssize_t havpn_send_descriptors(int fd, const void *bytes, size_t length, const int *descriptors, size_t count);
+
+/// Receives one message and its descriptors (close-on-exec set); surplus ones are closed and `is_truncated` is set.
+ssize_t havpn_receive_descriptors(
+    int fd, void *buffer, size_t capacity, int *descriptors, size_t *count, int *is_truncated);
+
+/// Binds a netlink socket to the groups of the legacy bit mask; returns 0 or -1.
+int havpn_bind_netlink(int fd, uint32_t groups);
+
+/// Receives one netlink datagram; `sender` is the sending port id (0 is the kernel).
+ssize_t havpn_receive_netlink(int fd, void *buffer, size_t capacity, uint32_t *sender, int *is_truncated);
+
+/// Binds a packet socket to an interface (protocol in host order; 0 receives nothing).
+int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol);
+
+/// Sends a whole link-layer frame through an interface without blocking.
+ssize_t havpn_send_frame(int fd, uint32_t interface_index, const void *bytes, size_t length);
+
+/// Joins (or leaves) an IPv4 multicast group by interface index; the group is in host order.
+int havpn_multicast_membership(int fd, uint32_t group, uint32_t interface_index, int joins);
+
+/// Sends one datagram to a multicast group through an interface; `source` 0 lets the kernel choose. Host order.
+ssize_t havpn_send_multicast(
+    int fd, const void *bytes, size_t length, uint32_t group, uint16_t port, uint32_t source, uint32_t interface_index);
+
+/// Makes multicast leave by an interface index.
+int havpn_multicast_interface(int fd, uint32_t interface_index);
+
+/// Fills a UNIX address; a name that starts with a zero byte is abstract. Returns the length, or 0 if too long.
+socklen_t havpn_unix_address(struct sockaddr_un *address, const void *path, size_t length);
+
+/// Credentials of the process at the other end of a UNIX stream.
+int havpn_peer_credentials(int fd, uint32_t *process, uint32_t *user, uint32_t *group);
+
+/// Sets permitted and effective capabilities of the calling thread to exactly `mask`.
+int havpn_set_capabilities(uint64_t mask);
+
+/// Reads the effective capabilities of the calling thread; 0 on failure.
+uint64_t havpn_effective_capabilities(void);
+
+/// prctl with one integer argument.
+int havpn_prctl(int option, unsigned long argument);
+
+/// Locks all pages now and later when they are first touched (MCL_ONFAULT).
+int havpn_lock_memory_on_fault(void);
+
+/// Changes one flag of fcntl F_GETFD / F_SETFD.
+int havpn_set_close_on_exec(int fd, int is_on);
+
+/// Sets O_NONBLOCK.
+int havpn_set_nonblocking(int fd);
+
+/// Duplicates with close-on-exec set.
+int havpn_duplicate(int fd);
+
+/// Opens a descriptor that becomes readable when the process ends (pidfd_open); -1 with ENOSYS on old systems.
+int havpn_open_process(pid_t process);
+
+/// Receive-queue bytes and drops of a socket (SO_MEMINFO).
+int havpn_memory_information(int fd, uint32_t *receive_queue, uint32_t *drops);
 
 #endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ByteCodec
+public import Primitives
+
+/// An IPv4 policy rule (RTM_NEWRULE, RTM_DELRULE).
+public struct RuleInfo: Hashable, Sendable {
+    /// FRA_SRC with its length; nil for any source.
+    public var source: IPv4Prefix?
+    /// FRA_PRIORITY: rules are tried in rising order.
+    public var preference: UInt32
+    /// FR_ACT_…: 1 goes to a table, 8 is prohibit.
+    public var action: UInt8
+    /// FRA_PROTOCOL: who put it there.
+    public var tag: UInt8?
+
+    /// FR_ACT_PROHIBIT.
+    public static let prohibit: UInt8 = 8
+
+    /// Tells whether this is a fence of havpnd's.
+    public var isOwnFence: Bool { tag == OwnTag.routeProtocol && action == Self.prohibit }
+
+    /// Reads RTM_NEWRULE or RTM_DELRULE; nil for another family than IPv4.
+    public init?(parsing message: NetlinkMessage) throws(DecodeError) {
+        var reader = ByteReader(message.payload)
+        guard try reader.read(UInt8.self) == AddressFamily.ipv4 else { return nil }
+        try reader.skip(1)
+        let sourceLength: UInt8 = try reader.read()
+        guard sourceLength <= 32 else { throw .invalid(field: "rule source length", value: UInt64(sourceLength)) }
+        try reader.skip(4)
+        action = try reader.read()
+        try reader.skip(4)
+        preference = 0
+        var attributes = AttributeReader(reader.readRemaining())
+        while let attribute = try attributes.next() {
+            switch attribute.type {
+            case RuleAttribute.source:
+                source = IPv4Prefix(address: try attribute.ipv4(), length: Int(sourceLength))
+            case RuleAttribute.preference: preference = try attribute.host()
+            case RuleAttribute.tag: tag = try attribute.host()
+            default: break
+            }
+        }
+    }
+}
+
+/// Requests about IPv4 policy rules; the only one that havpnd makes is the fence.
+public enum RuleRequest {
+    /// Dumps every IPv4 rule.
+    public static func dump() -> NetlinkRequest {
+        NetlinkRequest(
+            type: RouteMessage.getRule, flags: NetlinkFlags.dump, fixed: header(sourceLength: 0, action: 0))
+    }
+
+    /// Raises the fence `from ADDRESS prohibit`; the kernel answers EEXIST if it stands already.
+    public static func addFence(address: IPv4Address, preference: UInt32) -> NetlinkRequest {
+        fence(
+            RouteMessage.newRule, flags: NetlinkFlags.create | NetlinkFlags.exclusive, address: address,
+            preference: preference)
+    }
+
+    /// Lowers the fence; the kernel answers ENOENT if it does not stand.
+    public static func deleteFence(address: IPv4Address, preference: UInt32) -> NetlinkRequest {
+        fence(RouteMessage.deleteRule, flags: 0, address: address, preference: preference)
+    }
+
+    private static func fence(
+        _ type: UInt16, flags: UInt16, address: IPv4Address, preference: UInt32
+    ) -> NetlinkRequest {
+        var request = NetlinkRequest(
+            type: type, flags: flags | NetlinkFlags.acknowledge,
+            fixed: header(sourceLength: 32, action: RuleInfo.prohibit))
+        request.append(RuleAttribute.source, bytes: address.octets)
+        request.append(RuleAttribute.preference, host: preference)
+        request.append(RuleAttribute.tag, host: OwnTag.routeProtocol)
+        return request
+    }
+
+    /// `struct fib_rule_hdr`, 12 bytes.
+    private static func header(sourceLength: UInt8, action: UInt8) -> [UInt8] {
+        var writer = ByteWriter(capacity: 12)
+        writer.write(AddressFamily.ipv4)
+        writer.pad(1)
+        writer.write(sourceLength)
+        writer.pad(4)
+        writer.write(action)
+        writer.pad(4)
+        return writer.bytes
+    }
+}
+
+/// `FRA_…` of `linux/fib_rules.h`.
+public enum RuleAttribute {
+    /// FRA_SRC.
+    public static let source: UInt16 = 2
+    /// FRA_PRIORITY.
+    public static let preference: UInt16 = 6
+    /// FRA_PROTOCOL.
+    public static let tag: UInt16 = 21
+}
