@@ -71,7 +71,9 @@ public final class MulticastSocket {
         }
     }
 
-    /// Reads one datagram, nil when none waits. A pending error of the interface is thrown once and cleared.
+    /// Reads one datagram, nil when none waits.
+    ///
+    /// A pending error of the interface is thrown once and cleared.
     public func receive() throws(SystemError) -> Datagram? {
         var info = havpn_datagram()
         let length = havpn_receive_datagram(rawValue, &buffer, buffer.count, &info)

@@ -97,7 +97,9 @@ public final class Reactor {
     /// Turns the interest in being readable on or off, for back pressure.
     public func setReadable(_ token: WatchToken, _ isOn: Bool) { change(token, bit: EPOLLIN.rawValue, isOn) }
 
-    /// Stops watching; harmless if that was done before. Call it before closing the descriptor.
+    /// Stops watching; harmless if that was done before.
+    ///
+    /// Call it before closing the descriptor.
     public func unwatch(_ token: WatchToken) {
         guard let watch = watches.removeValue(forKey: token.number) else { return }
         _ = epoll_ctl(poller.rawValue, EPOLL_CTL_DEL, watch.descriptor, nil)
