@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import ByteCodec
 public import FirstHop
 public import SecurityAssociations
 
@@ -8,13 +7,13 @@ public import SecurityAssociations
 ///
 /// On the wire: u32 length of type and body, u8 type, body of at most `ReplicationLimits.frameByteCount` bytes. Bytes
 /// behind the known fields of a body are ignored, so that a later version may append some.
-public enum Frame: Hashable, Sendable, CustomStringConvertible {
+public enum Frame: Equatable, Sendable, CustomStringConvertible {
     /// The first frame of each side.
     case hello(SessionHello)
     /// The receiver forgets what it holds; `count` records follow. `sequence` numbers this frame.
     case snapshotBegin(sequence: UInt64, count: UInt32)
     /// One record of the journal, opaque here; part of a snapshot or a delta.
-    case record(sequence: UInt64, bytes: [UInt8])
+    case record(sequence: UInt64, bytes: SecretBytes)
     /// The snapshot is complete; the receiver's digest must be equal now.
     case snapshotEnd(sequence: UInt64, digest: UInt64)
     /// Everything up to `sequence` is in the receiver's daemon and kernel.

@@ -7,7 +7,7 @@ public import ByteCodec
 /// After an error the stream has no known border any more: the association must be dropped.
 public struct FrameAssembler: Sendable {
     /// What one step over the stream found.
-    public enum Piece: Hashable, Sendable {
+    public enum Piece: Equatable, Sendable {
         /// A frame.
         case frame(Frame)
         /// A frame of a type that this version does not know; skipped.

@@ -58,7 +58,7 @@ extension Frame {
             writer.write(count)
         case .record(let sequence, let bytes):
             writer.write(sequence)
-            writer.write(chunk: bytes)
+            bytes.withBytes { writer.write(chunk: $0) }
         case .snapshotEnd(let sequence, let digest), .mark(let sequence, let digest):
             writer.write(sequence)
             writer.write(digest)
@@ -94,7 +94,7 @@ extension Frame {
         switch kind {
         case .hello: return .hello(try SessionHello(parsing: &reader, skipped: &skipped))
         case .snapshotBegin: return .snapshotBegin(sequence: try reader.read(), count: try reader.read())
-        case .record: return .record(sequence: try reader.read(), bytes: Array(try reader.readChunk()))
+        case .record: return .record(sequence: try reader.read(), bytes: SecretBytes(try reader.readChunk()))
         case .snapshotEnd: return .snapshotEnd(sequence: try reader.read(), digest: try reader.read())
         case .acknowledged: return .acknowledged(sequence: try reader.read())
         case .mark: return .mark(sequence: try reader.read(), digest: try reader.read())

@@ -8,6 +8,8 @@ public enum ReplicationLimits {
     public static let protocolVersion: UInt16 = 1
     /// The largest body of a frame, in bytes.
     public static let frameByteCount = 16_384
+    /// The largest record: a frame without its number and length.
+    public static let recordByteCount = frameByteCount - 10
     /// Records that may wait for the peer before a snapshot is cheaper.
     public static let queuedRecords = 8_192
     /// Bytes of records that may wait.

@@ -21,7 +21,7 @@ func sampleHello(node: String = "R3", boot: UInt64 = 7, active: Bool = false) ->
 let sampleFrames: [Frame] = [
     .hello(sampleHello()),
     .snapshotBegin(sequence: 1, count: 2),
-    .record(sequence: 2, bytes: [3, 1, 0xff]),
+    .record(sequence: 2, bytes: SecretBytes([3, 1, 0xff])),
     .snapshotEnd(sequence: 3, digest: 0x0102_0304_0506_0708),
     .acknowledged(sequence: .max),
     .mark(sequence: 9, digest: 1),
@@ -69,7 +69,7 @@ let sampleFrames: [Frame] = [
     @Test("a long stream does not grow the buffer")
     func bounded() throws {
         var assembler = FrameAssembler()
-        let bytes = Frame.record(sequence: 1, bytes: Array(repeating: 1, count: 4000)).encoded()
+        let bytes = Frame.record(sequence: 1, bytes: SecretBytes(Array(repeating: 1, count: 4000))).encoded()
         for _ in 0..<1000 {
             assembler.append(bytes)
             _ = try frames(of: &assembler)
@@ -159,6 +159,6 @@ let sampleFrames: [Frame] = [
 
     @Test("a record's description does not show its bytes")
     func descriptions() {
-        #expect("\(Frame.record(sequence: 4, bytes: [1, 2, 3]))" == "record 4, 3 bytes")
+        #expect("\(Frame.record(sequence: 4, bytes: SecretBytes([1, 2, 3])))" == "record 4, 3 bytes")
     }
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+
+extension SessionMachine {
+    /// Takes the node's new role, term, journal and state, and tells the peer.
+    mutating func changeLocal(
+        _ hello: SessionHello, _ state: RedundancyState, at now: Instant, actions: inout [Action]
+    ) {
+        let roleChanged = hello.isActive != local.isActive
+        guard hello != local || state != localState else { return }
+        local = hello
+        localState = state
+        guard phase == .established else { return }
+        sendState(&actions)
+        // A new role starts its own flow, also when it has the same name as the one before.
+        if roleChanged { changeFlow(to: .idle, actions: &actions) }
+        evaluateFlow(actions: &actions)
+    }
+
+    mutating func sendState(_ actions: inout [Action]) {
+        send(
+            .state(
+                StateReport(
+                    state: localState, term: local.term, isActive: local.isActive, journal: local.journal)),
+            &actions)
+    }
+
+    /// Decides by both roles and both journals who is the source.
+    mutating func evaluateFlow(actions: inout [Action]) {
+        guard phase == .established, let peer else { return changeFlow(to: .idle, actions: &actions) }
+        let wanted: Flow =
+            switch (local.isActive, peer.isActive) {
+            case (true, false):
+                if local.journal.isAuthoritative {
+                    .sending
+                } else if peer.journal.isAuthoritative {
+                    .borrowing
+                } else {
+                    .idle
+                }
+            case (false, true):
+                if peer.journal.isAuthoritative {
+                    .receiving
+                } else if local.journal.isAuthoritative {
+                    .lending
+                } else {
+                    .idle
+                }
+            case (true, true), (false, false): .idle
+            }
+        changeFlow(to: wanted, actions: &actions)
+    }
+
+    mutating func changeFlow(to wanted: Flow, actions: inout [Action]) {
+        guard wanted != flow else { return }
+        flow = wanted
+        outgoing.stopRecords()
+        isOverdue = false
+        isSnapshotRequested = false
+        expectedSequence = nil
+        actions.append(.noteFlow(wanted))
+        if wanted == .receiving || wanted == .borrowing { requestSnapshot(&actions) }
+        answerSnapshotWish(&actions)
+    }
+
+    mutating func answerSnapshotWish(_ actions: inout [Action]) {
+        guard isSnapshotWanted, flow == .sending || flow == .lending else { return }
+        isSnapshotWanted = false
+        actions.append(.makeSnapshot)
+    }
+
+    /// A lent copy that arrived makes the peer's next report authoritative; nothing more is sent meanwhile.
+    mutating func finishLending(actions: inout [Action]) {
+        guard flow == .lending, let end = outgoing.snapshotEndSequence, outgoing.acknowledgedSequence >= end else {
+            return
+        }
+        actions.append(.log("%RF_INTERDEV-6-LENT: the Active took over this node's copy of the records"))
+    }
+}

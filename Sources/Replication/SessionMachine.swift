@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import ByteCodec
+public import FirstHop
+public import Primitives
+public import SecurityAssociations
+
+/// The conversation of two replication processes over one association.
+///
+///     down ──association──► greeting ──peer's hello──► established
+///      ▲                        │ 3 s, refusal              │
+///      └────────────────────────┴──────── lost ─────────────┘
+///
+/// In `established` records flow from the node whose journal is the source; the receiving side asks for the snapshot,
+/// so that neither side acts on a role that the other has not heard of:
+///
+///     local Active  peer Active   journals                      flow
+///     yes           no            ours authoritative            sending
+///     yes           no            only the peer's               borrowing, then sending
+///     no            yes           the peer's authoritative      receiving
+///     no            yes           only ours                     lending (one snapshot), then receiving
+///     otherwise                                                 idle
+public struct SessionMachine: Sendable {
+    /// Where the conversation stands.
+    public enum Phase: Hashable, Sendable {
+        /// No association.
+        case down
+        /// Our hello is on its way, the peer's has not come.
+        case greeting
+        /// Both hellos are accepted.
+        case established
+    }
+
+    /// Which way records flow.
+    public enum Flow: Hashable, Sendable {
+        /// None: no source, or two.
+        case idle
+        /// This node is Active and the source.
+        case sending
+        /// This node is standby and takes the Active's records.
+        case receiving
+        /// This node is Active without a journal and takes the standby's copy.
+        case borrowing
+        /// This node is standby and gives its copy to an Active that lost its own.
+        case lending
+    }
+
+    /// What happened.
+    public enum Event: Equatable, Sendable {
+        /// The transport connected.
+        case associationCameUp
+        /// The transport ended.
+        case associationWentDown(reason: String)
+        /// A frame came.
+        case frameReceived(Frame)
+        /// Role, term, journal or configuration of this node changed.
+        case localChanged(SessionHello, state: RedundancyState)
+        /// The journal grew by a record.
+        case recordMade(SecretBytes)
+        /// The journal's digest behind the last record.
+        case digestTaken(UInt64)
+        /// The answer to `makeSnapshot`.
+        case snapshotMade([SecretBytes], digest: UInt64)
+        /// What was received up to `through` is in the daemon and the kernel.
+        case recordsDelivered(through: UInt64)
+        /// A digest differed, or the local copy was lost.
+        case copyFoundWrong
+        /// The kernel's outbound sequence numbers were read.
+        case countersTaken([Frame.Counter])
+        /// A report of the peer is in this node's kernel.
+        case countersInstalled(number: UInt64)
+        /// Failover has something to say to its peer.
+        case roleMessageMade(RoleMessage, group: UInt16, term: UInt64)
+        /// `nextDeadline` passed.
+        case deadlinePassed
+    }
+
+    /// What the process must do.
+    public enum Action: Equatable, Sendable {
+        /// Abort the association; try again later.
+        case closeAssociation(reason: String)
+        /// The peer's hello was accepted.
+        case noteEstablished(SessionHello)
+        /// The session is over.
+        case noteEnded(reason: String)
+        /// Answer with `snapshotMade`.
+        case makeSnapshot
+        /// The flow of records changed.
+        case noteFlow(Flow)
+        /// Start an empty copy.
+        case beginSnapshot(count: UInt32, sequence: UInt64)
+        /// Add to the copy.
+        case applyRecord(SecretBytes, sequence: UInt64)
+        /// The copy is whole: compare the digest.
+        case endSnapshot(digest: UInt64, sequence: UInt64)
+        /// Compare the digest.
+        case checkMark(digest: UInt64, sequence: UInt64)
+        /// Put the Active's numbers, plus the margin, into the kernel.
+        case installCounters(number: UInt64, isLast: Bool, [Frame.Counter])
+        /// The peer has installed a report.
+        case noteCountersInstalled(number: UInt64)
+        /// Hand a current role message to failover.
+        case deliverRole(RoleMessage, group: UInt16, term: UInt64)
+        /// The peer's report changed.
+        case notePeer(StateReport)
+        /// The peer's process stopped or resumed talking while its kernel answers.
+        case noteSilence(Bool)
+        /// The oldest unacknowledged record became too old, or no longer is.
+        case noteOverdue(Bool)
+        /// Increment a named counter.
+        case count(StaticName)
+        /// Write a log line.
+        case log(String)
+    }
+
+    /// Where the conversation stands.
+    public internal(set) var phase = Phase.down
+    /// Which way records flow.
+    public internal(set) var flow = Flow.idle
+    /// The peer's hello, while established.
+    public internal(set) var peer: SessionHello?
+    /// The peer's last report, while established.
+    public internal(set) var peerReport: StateReport?
+    /// The peer's process is silent although the association stands.
+    public internal(set) var isPeerSilent = false
+    /// The oldest unacknowledged record is too old.
+    public internal(set) var isOverdue = false
+
+    var local: SessionHello
+    var localState: RedundancyState
+    var outgoing = OutgoingFrames()
+    var helloDeadline: Instant?
+    var nextHeartbeat: Instant?
+    var lastHeard = Instant(nanoseconds: 0)
+    var highestPeerTerm: UInt64 = 0
+    var counterReport: UInt64 = 0
+    var expectedSequence: UInt64?
+    var isSnapshotRequested = false
+    var isSnapshotWanted = false
+
+    /// Starts without an association.
+    public init(local: SessionHello, state: RedundancyState) {
+        self.local = local
+        localState = state
+    }
+
+    /// Records that the peer has not acknowledged, sent or not.
+    public var unacknowledgedCount: Int { outgoing.unacknowledgedCount }
+
+    /// Bytes of records that wait for the transport.
+    public var backlogByteCount: Int { outgoing.backlogByteCount }
+
+    /// Whether the peer holds everything this node has, as far as the session can tell.
+    public var isPeerHot: Bool {
+        guard phase == .established, flow == .sending, !isPeerSilent, !isOverdue,
+            peerReport?.state == .standbyHot, let end = outgoing.snapshotEndSequence
+        else { return false }
+        return outgoing.acknowledgedSequence >= end
+    }
+
+    /// When `deadlinePassed` is due; spurious calls are harmless.
+    public var nextDeadline: Instant? {
+        var earliest = [helloDeadline, nextHeartbeat].compactMap(\.self).min()
+        func consider(_ instant: Instant) { earliest = min(earliest ?? instant, instant) }
+        if phase == .established, !isPeerSilent { consider(lastHeard + ReplicationLimits.silence) }
+        if !isOverdue, let oldest = outgoing.oldestUnacknowledged {
+            consider(oldest + ReplicationLimits.acknowledgementTimeout)
+        }
+        return earliest
+    }
+
+    /// Takes the next frame for the transport; ask again whenever it is writable and after every event.
+    public mutating func nextFrame() -> Frame? {
+        guard phase != .down else { return nil }
+        return outgoing.next()
+    }
+
+    /// Advances the conversation.
+    public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {
+        switch (phase, event) {
+        case (_, .associationCameUp): comeUp(at: now, actions: &actions)
+        case (.down, .associationWentDown): break
+        case (_, .associationWentDown(let reason)): end(reason, actions: &actions)
+        case (.down, .frameReceived): actions.append(.count("session.frameWithoutAssociation"))
+        case (.greeting, .frameReceived(.hello(let hello))): greet(hello, at: now, actions: &actions)
+        case (.greeting, .frameReceived): actions.append(.count("session.frameBeforeHello"))
+        case (.established, .frameReceived(let frame)): receive(frame, at: now, actions: &actions)
+        case (_, .localChanged(let hello, let state)): changeLocal(hello, state, at: now, actions: &actions)
+        case (.established, .recordMade(let bytes)): addRecord(bytes, at: now, actions: &actions)
+        case (.established, .digestTaken(let digest)) where flow == .sending: outgoing.add(mark: digest)
+        case (.established, .snapshotMade(let records, let digest)) where flow == .sending || flow == .lending:
+            begin(snapshot: records, digest, &actions)
+        case (.established, .recordsDelivered(let sequence)): send(.acknowledged(sequence: sequence), &actions)
+        case (.established, .copyFoundWrong): requestSnapshot(&actions)
+        case (.established, .countersTaken(let counters)) where flow == .sending: report(counters)
+        case (.established, .countersInstalled(let number)): send(.countersInstalled(number: number), &actions)
+        case (.established, .roleMessageMade(let message, let group, let term)):
+            send(.role(message, stamp: RoleStamp(bootID: local.bootID, group: group, term: term)), &actions)
+        case (_, .roleMessageMade): actions.append(.count("role.unsentWithoutSession"))
+        case (_, .deadlinePassed): passDeadlines(at: now, actions: &actions)
+        case (_, .recordMade), (_, .digestTaken), (_, .snapshotMade), (_, .recordsDelivered), (_, .copyFoundWrong),
+            (_, .countersTaken), (_, .countersInstalled):
+            // Without a session, or as the wrong side of it, local work has no addressee; a snapshot will carry it.
+            break
+        }
+    }
+
+    private mutating func comeUp(at now: Instant, actions: inout [Action]) {
+        if phase != .down { end("the peer restarted the association", actions: &actions) }
+        outgoing = OutgoingFrames()
+        phase = .greeting
+        helloDeadline = now + ReplicationLimits.helloTimeout
+        send(.hello(local), &actions)
+    }
+
+    mutating func end(_ reason: String, actions: inout [Action]) {
+        let wasEstablished = phase == .established
+        phase = .down
+        peer = nil
+        peerReport = nil
+        isPeerSilent = false
+        isOverdue = false
+        helloDeadline = nil
+        nextHeartbeat = nil
+        expectedSequence = nil
+        isSnapshotRequested = false
+        isSnapshotWanted = false
+        outgoing = OutgoingFrames()
+        changeFlow(to: .idle, actions: &actions)
+        if wasEstablished { actions.append(.noteEnded(reason: reason)) }
+    }
+
+    mutating func send(_ frame: Frame, _ actions: inout [Action]) {
+        if !outgoing.add(urgent: frame) { actions.append(.count("session.urgentOverLimit")) }
+    }
+
+    private mutating func addRecord(_ bytes: SecretBytes, at now: Instant, actions: inout [Action]) {
+        guard flow == .sending else { return }
+        guard bytes.count <= ReplicationLimits.recordByteCount else {
+            return actions.append(.count("session.recordOverLimit"))
+        }
+        if !outgoing.add(record: bytes, at: now) {
+            actions.append(.count("session.backlogOverLimit"))
+            actions.append(.makeSnapshot)
+        }
+    }
+
+    private mutating func begin(snapshot records: [SecretBytes], _ digest: UInt64, _ actions: inout [Action]) {
+        let sendable = records.filter { $0.count <= ReplicationLimits.recordByteCount }
+        if sendable.count < records.count { actions.append(.count("session.recordOverLimit")) }
+        outgoing.begin(snapshot: sendable, digest: digest)
+    }
+
+    private mutating func report(_ counters: [Frame.Counter]) {
+        counterReport += 1
+        var frames: [Frame] = []
+        var rest = counters[...]
+        repeat {
+            let part = rest.prefix(ReplicationLimits.countersPerFrame)
+            rest = rest.dropFirst(part.count)
+            frames.append(.counters(number: counterReport, isLast: rest.isEmpty, Array(part)))
+        } while !rest.isEmpty
+        outgoing.replace(counters: frames)
+    }
+
+    private mutating func passDeadlines(at now: Instant, actions: inout [Action]) {
+        if let helloDeadline, now >= helloDeadline {
+            let seconds = ReplicationLimits.helloTimeout.milliseconds / 1000
+            actions.append(.count("session.helloTimeout"))
+            actions.append(.closeAssociation(reason: "the peer said no hello within \(seconds) s"))
+            end("no hello", actions: &actions)
+            return
+        }
+        if let due = nextHeartbeat, now >= due {
+            nextHeartbeat = now + ReplicationLimits.heartbeatInterval
+            send(.heartbeat(term: local.term), &actions)
+        }
+        if phase == .established, !isPeerSilent, now >= lastHeard + ReplicationLimits.silence {
+            isPeerSilent = true
+            actions.append(.count("session.peerSilent"))
+            actions.append(.noteSilence(true))
+        }
+        refreshOverdue(at: now, actions: &actions)
+    }
+
+    mutating func refreshOverdue(at now: Instant, actions: inout [Action]) {
+        let oldest = outgoing.oldestUnacknowledged
+        let overdue = oldest.map { now >= $0 + ReplicationLimits.acknowledgementTimeout } ?? false
+        guard overdue != isOverdue else { return }
+        isOverdue = overdue
+        actions.append(.noteOverdue(overdue))
+    }
+}
