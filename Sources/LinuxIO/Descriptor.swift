@@ -28,8 +28,11 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// A second descriptor of the same open file, close-on-exec.
-    public func duplicate() throws(SystemError) -> Descriptor {
-        try Descriptor(havpn_duplicate(rawValue), from: "dup")
+    public func duplicate() throws(SystemError) -> Descriptor { try Self.duplicate(rawValue) }
+
+    /// A second descriptor of an open file that somebody else owns, close-on-exec.
+    public static func duplicate(_ number: Int32) throws(SystemError) -> Descriptor {
+        try Descriptor(havpn_duplicate(number), from: "dup")
     }
 
     deinit { _ = close(rawValue) }

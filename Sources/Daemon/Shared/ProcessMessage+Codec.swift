@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import FirstHop
+import Primitives
+
+/// The type byte of a frame.
+private enum FrameType: UInt8 {
+    case configuration = 1
+    case descriptor = 2
+    case stop = 3
+    case failoverDied = 4
+    case resume = 5
+    case ready = 16
+    case configurationAccepted = 17
+    case configurationRefused = 18
+    case holding = 19
+    case fences = 20
+    case viciRequested = 21
+    case reloadRequested = 22
+    case stopped = 23
+    case redundancyChanged = 32
+    case roleChanged = 33
+    case role = 34
+    case query = 48
+    case answer = 49
+    case event = 50
+}
+
+extension ProcessMessage {
+    /// Bounds inside a frame.
+    enum Limits {
+        /// Addresses in `holding` and `fences`.
+        static let addresses = 1024
+    }
+
+    /// The frame's bytes; more than `maximumByteCount` is the sender's mistake.
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 64)
+        switch self {
+        case .configuration, .descriptor, .stop, .failoverDied, .resume: encodeCommand(into: &writer)
+        case .redundancyChanged, .roleChanged, .role: encodeRole(into: &writer)
+        case .query, .answer, .event: encodeQuery(into: &writer)
+        default: encodeReport(into: &writer)
+        }
+        precondition(writer.count <= Self.maximumByteCount)
+        return writer.bytes
+    }
+
+    private func encodeCommand(into writer: inout ByteWriter) {
+        switch self {
+        case .configuration(let revision, let text):
+            writer.write(FrameType.configuration.rawValue)
+            writer.write(revision)
+            writer.write(bytes: text)
+        case .descriptor(let purpose, let peer):
+            writer.write(bytes: [FrameType.descriptor.rawValue, purpose.rawValue, peer.rawValue])
+        case .failoverDied: writer.write(FrameType.failoverDied.rawValue)
+        case .resume: writer.write(FrameType.resume.rawValue)
+        default: writer.write(FrameType.stop.rawValue)
+        }
+    }
+
+    private func encodeReport(into writer: inout ByteWriter) {
+        switch self {
+        case .configurationAccepted(let revision, let text):
+            writer.write(FrameType.configurationAccepted.rawValue)
+            writer.write(revision)
+            writer.write(bytes: text)
+        case .configurationRefused(let revision, let text):
+            writer.write(FrameType.configurationRefused.rawValue)
+            writer.write(revision)
+            writer.write(bytes: text.utf8)
+        case .holding(let addresses, let isPeerHot):
+            precondition(addresses.count <= Limits.addresses)
+            writer.write(FrameType.holding.rawValue)
+            writer.write(UInt8(isPeerHot ? 1 : 0))
+            writer.write(UInt16(addresses.count))
+            for held in addresses {
+                writer.write(held.interfaceIndex)
+                writer.write(held.address)
+                writer.write(held.prefixLength)
+            }
+        case .fences(let addresses):
+            precondition(addresses.count <= Limits.addresses)
+            writer.write(FrameType.fences.rawValue)
+            writer.write(UInt16(addresses.count))
+            for address in addresses { writer.write(address) }
+        case .viciRequested: writer.write(FrameType.viciRequested.rawValue)
+        case .reloadRequested: writer.write(FrameType.reloadRequested.rawValue)
+        case .stopped: writer.write(FrameType.stopped.rawValue)
+        default: writer.write(FrameType.ready.rawValue)
+        }
+    }
+
+    private func encodeRole(into writer: inout ByteWriter) {
+        switch self {
+        case .redundancyChanged(let status):
+            writer.write(FrameType.redundancyChanged.rawValue)
+            status.encode(into: &writer)
+        case .roleChanged(let isActive, let group, let term):
+            writer.write(FrameType.roleChanged.rawValue)
+            writer.write(UInt8(isActive ? 1 : 0))
+            writer.write(group)
+            writer.write(term)
+        case .role(let message, let group, let term):
+            writer.write(FrameType.role.rawValue)
+            writer.write(group)
+            writer.write(term)
+            message.encode(into: &writer)
+        default: preconditionFailure("not a role frame")
+        }
+    }
+
+    private func encodeQuery(into writer: inout ByteWriter) {
+        switch self {
+        case .query(let number, let text):
+            writer.write(FrameType.query.rawValue)
+            writer.write(number)
+            writer.write(bytes: text)
+        case .answer(let number, let isLast, let text):
+            writer.write(FrameType.answer.rawValue)
+            writer.write(number)
+            writer.write(UInt8(isLast ? 1 : 0))
+            writer.write(bytes: text)
+        case .event(let text):
+            writer.write(FrameType.event.rawValue)
+            writer.write(bytes: text)
+        default: preconditionFailure("not a query frame")
+        }
+    }
+}
+
+extension ProcessMessage {
+    /// Reads one frame; bytes left over are a fault.
+    init(parsing bytes: [UInt8]) throws(DecodeError) {
+        var reader = ByteReader(bytes)
+        let number: UInt8 = try reader.read()
+        guard let type = FrameType(rawValue: number) else {
+            throw .invalid(field: "frame type", value: UInt64(number))
+        }
+        switch type {
+        case .configuration:
+            self = .configuration(revision: try reader.read(), text: Array(reader.readRemaining()))
+        case .descriptor: self = try Self.descriptor(&reader)
+        case .stop: self = .stop
+        case .failoverDied: self = .failoverDied
+        case .resume: self = .resume
+        case .ready: self = .ready
+        case .configurationAccepted:
+            self = .configurationAccepted(revision: try reader.read(), text: Array(reader.readRemaining()))
+        case .configurationRefused:
+            self = .configurationRefused(
+                revision: try reader.read(), text: String(decoding: reader.readRemaining(), as: UTF8.self))
+        case .holding: self = try Self.holding(&reader)
+        case .fences: self = .fences(addresses: try Self.fences(&reader))
+        case .viciRequested: self = .viciRequested
+        case .reloadRequested: self = .reloadRequested
+        case .stopped: self = .stopped
+        case .redundancyChanged: self = .redundancyChanged(try RedundancyStatus(parsing: &reader))
+        case .roleChanged:
+            self = .roleChanged(
+                isActive: try reader.readFlag(), group: try reader.read(), term: try reader.read())
+        case .role:
+            let group: UInt16 = try reader.read()
+            let term: UInt64 = try reader.read()
+            self = .role(try RoleMessage(parsing: &reader), group: group, term: term)
+        case .query: self = .query(number: try reader.read(), text: Array(reader.readRemaining()))
+        case .answer:
+            self = .answer(
+                number: try reader.read(), isLast: try reader.readFlag(), text: Array(reader.readRemaining()))
+        case .event: self = .event(text: Array(reader.readRemaining()))
+        }
+        try reader.finish()
+    }
+
+    private static func descriptor(_ reader: inout ByteReader) throws(DecodeError) -> ProcessMessage {
+        let purposeNumber: UInt8 = try reader.read()
+        let peerNumber: UInt8 = try reader.read()
+        guard let purpose = DescriptorPurpose(rawValue: purposeNumber) else {
+            throw .invalid(field: "descriptor purpose", value: UInt64(purposeNumber))
+        }
+        guard let peer = ProcessRole(rawValue: peerNumber) else {
+            throw .invalid(field: "process role", value: UInt64(peerNumber))
+        }
+        return .descriptor(purpose, peer: peer)
+    }
+
+    private static func holding(_ reader: inout ByteReader) throws(DecodeError) -> ProcessMessage {
+        let isPeerHot = try reader.readFlag()
+        var addresses: [HeldAddress] = []
+        for _ in 0..<(try reader.readAddressCount()) {
+            addresses.append(
+                HeldAddress(
+                    interfaceIndex: try reader.read(), address: try reader.readIPv4(),
+                    prefixLength: try reader.readPrefixLength()))
+        }
+        return .holding(addresses: addresses, isPeerHot: isPeerHot)
+    }
+
+    private static func fences(_ reader: inout ByteReader) throws(DecodeError) -> [IPv4Address] {
+        var addresses: [IPv4Address] = []
+        for _ in 0..<(try reader.readAddressCount()) { addresses.append(try reader.readIPv4()) }
+        return addresses
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func readFlag() throws(DecodeError) -> Bool {
+        let value: UInt8 = try read()
+        guard value <= 1 else { throw .invalid(field: "flag", value: UInt64(value)) }
+        return value == 1
+    }
+
+    fileprivate mutating func readAddressCount() throws(DecodeError) -> UInt16 {
+        let count: UInt16 = try read()
+        guard count <= UInt16(ProcessMessage.Limits.addresses) else {
+            throw .overLimit(field: "address count", value: UInt64(count))
+        }
+        return count
+    }
+
+    fileprivate mutating func readPrefixLength() throws(DecodeError) -> UInt8 {
+        let length: UInt8 = try read()
+        guard length <= 32 else { throw .invalid(field: "prefix length", value: UInt64(length)) }
+        return length
+    }
+}

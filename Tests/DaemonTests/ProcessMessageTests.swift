@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import Primitives
+import Testing
+
+@testable import Daemon
+
+@Suite("Frames between processes")
+struct ProcessMessageTests {
+    static let samples: [ProcessMessage] = [
+        .configuration(revision: 7, text: Array("hostname R3\n".utf8)),
+        .configuration(revision: 0, text: []),
+        .descriptor(.vici, peer: .replication),
+        .descriptor(.processChannel, peer: .front),
+        .stop, .failoverDied, .resume, .ready, .viciRequested, .reloadRequested, .stopped,
+        .configurationAccepted(revision: .max, text: [0, 1, 255]),
+        .configurationRefused(revision: 1, text: "line 3: no such thing — really"),
+        .holding(addresses: [], isPeerHot: false),
+        .holding(
+            addresses: [HeldAddress(interfaceIndex: 9, address: IPv4Address(10, 1, 0, 100), prefixLength: 24)],
+            isPeerHot: true),
+        .fences(addresses: [IPv4Address(10, 1, 0, 100), IPv4Address(10, 2, 0, 100)]),
+        .redundancyChanged(RedundancyStatus(isStateful: true)),
+        .roleChanged(isActive: true, group: 10, term: 1 << 40),
+        .role(.prepareTakeover, group: 10, term: 3),
+        .role(.declined(reason: .busy), group: 4095, term: 3),
+        .role(.answer(nonce: .max, isActive: true), group: 0, term: 0),
+        .query(number: 5, text: Array("{}".utf8)),
+        .answer(number: 5, isLast: true, text: [UInt8](repeating: 65, count: ProcessMessage.maximumAnswerByteCount)),
+        .event(text: Array("{\"event\":\"x\"}".utf8)),
+    ]
+
+    @Test("every frame comes back as it went", arguments: samples)
+    func roundTrip(message: ProcessMessage) throws {
+        #expect(try ProcessMessage(parsing: message.encoded()) == message)
+    }
+
+    @Test("a cut frame is an error or another valid frame, never a trap", arguments: samples)
+    func cutShort(message: ProcessMessage) {
+        let bytes = message.encoded()
+        for length in 0..<min(bytes.count, 200) {
+            _ = try? ProcessMessage(parsing: Array(bytes[..<length]))
+        }
+        #expect(throws: (any Error).self) { try ProcessMessage(parsing: []) }
+    }
+
+    @Test("unknown types, purposes, roles, flags and lengths are refused")
+    func refused() {
+        let faulty: [[UInt8]] = [
+            [0], [255], [2, 9, 0], [2, 1, 9], [3, 0], [19, 2, 0, 0], [19, 0, 255, 255], [20, 4, 1],
+            [19, 0, 0, 1, 0, 0, 0, 1, 10, 1, 0, 1, 33],
+        ]
+        for bytes in faulty {
+            #expect(throws: (any Error).self) { try ProcessMessage(parsing: bytes) }
+        }
+    }
+}
