@@ -15,6 +15,15 @@ public struct NetlinkMessage: Hashable, Sendable {
     /// Everything behind the 16-byte header, padding excluded.
     public var payload: ArraySlice<UInt8>
 
+    /// Makes a message, for tests and for tools that speak for the kernel.
+    public init(type: UInt16, flags: UInt16, sequence: UInt32, portID: UInt32, payload: ArraySlice<UInt8>) {
+        self.type = type
+        self.flags = flags
+        self.sequence = sequence
+        self.portID = portID
+        self.payload = payload
+    }
+
     /// Length of the header.
     public static let headerByteCount = 16
 

@@ -5,7 +5,9 @@ internal import Primitives
 public import SecurityAssociations
 
 extension KernelSA {
-    /// Reads XFRM_MSG_NEWSA or XFRM_MSG_UPDSA; nil for IPv6. Keys in the message are stepped over.
+    /// Reads XFRM_MSG_NEWSA or XFRM_MSG_UPDSA; nil for IPv6.
+    ///
+    /// Keys in the message are stepped over.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
         try self.init(parsing: message.payload)
     }

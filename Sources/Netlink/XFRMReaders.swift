@@ -12,7 +12,9 @@ extension ByteReader {
         return address
     }
 
-    /// Reads `struct xfrm_selector`; nil when it is for IPv6. AF_UNSPEC is the empty selector of tunnel SAs.
+    /// Reads `struct xfrm_selector`; nil when it is for IPv6.
+    ///
+    /// AF_UNSPEC is the empty selector of tunnel SAs.
     mutating func readSelector() throws(DecodeError) -> KernelSelector? {
         let destination = try readXFRMAddress()
         let source = try readXFRMAddress()
