@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+public import Primitives
+
+/// Whole Ethernet frames for a packet socket, where the source must be the virtual MAC.
+public enum Frames {
+    private static let multicastMAC = MACAddress(0x0100_5e00_0002)
+    private static let etherTypeIPv4: UInt16 = 0x0800
+    private static let etherTypeARP: UInt16 = 0x0806
+    private static let internetworkControl: UInt8 = 0xc0
+    private static let protocolUDP: UInt8 = 17
+    /// The size of an Ethernet header.
+    public static let ethernetHeaderByteCount = 14
+
+    /// An HSRP message from `address` to 224.0.0.2 with TTL 1 (RFC 2281 §5; the precedence is IOS's).
+    public static func hsrp(_ message: HSRPMessage, from address: IPv4Address, sourceMAC: MACAddress) -> [UInt8] {
+        let payload = message.bytes
+        var frame = ByteWriter(capacity: 62)
+        frame.write(bytes: multicastMAC.octets)
+        frame.write(bytes: sourceMAC.octets)
+        frame.write(etherTypeIPv4)
+        frame.write(bytes: ipv4Header(payloadByteCount: 8 + payload.count, from: address))
+        var segment = ByteWriter(capacity: 28)
+        segment.write(HSRPMessage.port)
+        segment.write(HSRPMessage.port)
+        segment.write(UInt16(8 + payload.count))
+        segment.write(UInt16(0))
+        segment.write(bytes: payload)
+        var pseudo = ByteWriter(capacity: 40)
+        pseudo.write(address)
+        pseudo.write(HSRPMessage.destination)
+        pseudo.write(UInt16(protocolUDP))
+        pseudo.write(UInt16(segment.count))
+        pseudo.write(bytes: segment.bytes)
+        let checksum = internetChecksum(pseudo.bytes)
+        // A computed zero is sent as all ones: zero means "none" (RFC 768).
+        let sent = checksum == 0 ? 0xffff : checksum
+        segment.overwrite(at: 6, with: [UInt8(sent >> 8), UInt8(sent & 255)])
+        frame.write(bytes: segment.bytes)
+        return frame.bytes
+    }
+
+    private static func ipv4Header(payloadByteCount: Int, from address: IPv4Address) -> [UInt8] {
+        var header = ByteWriter(capacity: 20)
+        header.write(UInt8(0x45))
+        header.write(internetworkControl)
+        header.write(UInt16(20 + payloadByteCount))
+        header.write(UInt32(0))
+        header.write(UInt8(1))
+        header.write(protocolUDP)
+        header.write(UInt16(0))
+        header.write(address)
+        header.write(HSRPMessage.destination)
+        let checksum = internetChecksum(header.bytes)
+        header.overwrite(at: 10, with: [UInt8(checksum >> 8), UInt8(checksum & 255)])
+        return header.bytes
+    }
+
+    /// Which of the two forms a gratuitous ARP takes; different neighbours believe different ones.
+    public enum ARPForm: UInt16, Sendable, CaseIterable {
+        /// An ARP request for the sender's own address.
+        case request = 1
+        /// An unasked ARP reply, RFC 2281's form.
+        case reply = 2
+    }
+
+    /// A gratuitous ARP frame that binds `address` to `mac`, sent from `mac` to everybody.
+    public static func gratuitousARP(_ form: ARPForm, address: IPv4Address, mac: MACAddress) -> [UInt8] {
+        var frame = ByteWriter(capacity: 42)
+        frame.write(bytes: MACAddress.broadcast.octets)
+        frame.write(bytes: mac.octets)
+        frame.write(etherTypeARP)
+        frame.write(UInt16(1))
+        frame.write(etherTypeIPv4)
+        frame.write(UInt8(6))
+        frame.write(UInt8(4))
+        frame.write(form.rawValue)
+        frame.write(bytes: mac.octets)
+        frame.write(address)
+        frame.write(bytes: (form == .request ? MACAddress(0) : MACAddress.broadcast).octets)
+        frame.write(address)
+        return frame.bytes
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Primitives
+
+/// What happened to a group.
+public enum GroupEvent: Hashable, Sendable {
+    /// The interface has carrier, is up and has its address; or no longer.
+    case interfaceChanged(isUp: Bool)
+    /// A tracked object with `shutdown` fell or all of them stand again.
+    case fitnessChanged(isFit: Bool)
+    /// A message arrived whose group is this one.
+    case messageReceived(HSRPMessage, from: IPv4Address)
+    /// The effective priority was computed anew.
+    case priorityChanged(UInt8)
+    /// Replication's view of the pair changed.
+    case redundancyChanged(RedundancyStatus)
+    /// The peer spoke over the association.
+    case roleMessageReceived(RoleMessage, term: UInt64)
+    /// An operator wants the peer to have the role.
+    case switchoverRequested(force: Bool)
+    /// The daemon ends in order.
+    case stopRequested
+    /// The process was restarted after a crash while it held the role and no peer was ready.
+    case resumed
+    /// The configuration or the interface's address changed; virtual address and group stay what they were.
+    case settingsChanged(GroupSettings)
+    /// A hello could not be sent.
+    case sendFailed
+    /// A hello could be sent again.
+    case sendSucceeded
+    /// Everything received before the stall has been handed in (the answer to `drainReceived`).
+    case drained
+    /// A deadline may have passed; calling too early is harmless.
+    case deadlineReached
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import Primitives
+
+extension GroupMachine {
+    /// Replication's view changed: a HOT standby may now claim the role, an unfit Active may now give it.
+    mutating func changeRedundancy(_ status: RedundancyStatus, at now: Instant, actions: inout [GroupAction]) {
+        let wasUp = redundancy.isAssociationUp
+        redundancy = status
+        if status.isAssociationUp, !wasUp {
+            // A new session counts its terms anew; the question tells the peer ours and brings its own.
+            peerTerm = 0
+            let nonce = random.next()
+            greetingNonce = nonce
+            actions.append(.sendRole(.question(nonce: nonce), term: term))
+        }
+        if !status.isAssociationUp, !status.mayPeerKernelLive {
+            lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
+        }
+        if state == .active, !isFitForRole, isHandoverPossible {
+            let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)
+            beginRelease(release, at: now, actions: &actions)
+        }
+        considerPreempting(at: now, actions: &actions)
+    }
+
+    /// A role message; the peer's terms never fall within a session, so a lower one is an old message.
+    mutating func receive(_ message: RoleMessage, term: UInt64, at now: Instant, actions: inout [GroupAction]) {
+        guard term >= peerTerm else {
+            actions.append(.count("role.stale"))
+            return
+        }
+        peerTerm = term
+        highestTerm = max(highestTerm, term)
+        switch message {
+        case .prepareTakeover: answerPrepare(at: now, actions: &actions)
+        case .ready: receiveReady(at: now, actions: &actions)
+        case .fenced:
+            if isPrepared { completePreparedTakeover(reason: "given by the peer", at: now, actions: &actions) }
+        case .released, .takeOver: receiveReleased(at: now, actions: &actions)
+        case .requestRole(let claim): answerRequest(claim, at: now, actions: &actions)
+        case .declined(let reason): receiveDeclined(reason, at: now, actions: &actions)
+        case .question(let nonce):
+            let isActive = state == .active && phase != .draining
+            actions.append(.sendRole(.answer(nonce: nonce, isActive: isActive), term: self.term))
+        case .answer(let nonce, let isActive):
+            receiveAnswer(nonce, isActive: isActive, term: term, at: now, actions: &actions)
+        }
+    }
+
+    private mutating func answerPrepare(at now: Instant, actions: inout [GroupAction]) {
+        let refusal: RoleMessage.DeclineReason? =
+            switch state {
+            case .active: .busy
+            case .initial, .learn: .unfit
+            case .listen, .speak, .standby:
+                if !isFitForRole {
+                    .unfit
+                } else if redundancy.isStateful, !redundancy.isLocalHot {
+                    .peerNotHot
+                } else {
+                    nil
+                }
+            }
+        if let refusal {
+            actions.append(.sendRole(.declined(reason: refusal), term: term))
+        } else {
+            prepareTakeover(at: now, actions: &actions)
+        }
+    }
+
+    private mutating func receiveReady(at now: Instant, actions: inout [GroupAction]) {
+        guard case .awaitingReady(let release, _) = phase else {
+            actions.append(.count("role.unexpected"))
+            return
+        }
+        completeRelease(release, at: now, actions: &actions)
+    }
+
+    private mutating func receiveReleased(at now: Instant, actions: inout [GroupAction]) {
+        if let active = activeRouter, !isPeer(active.address) {
+            actions.append(.count("role.unexpected"))
+            return
+        }
+        switch state {
+        case .active:
+            staleHellosUntil = now + GroupTiming.staleHelloWindow
+            if case .questioning = phase { phase = .settled }
+            lowerHeldFence(reason: "the old Active has released", at: now, actions: &actions)
+        case .standby:
+            completePreparedTakeover(reason: "released by the peer", at: now, actions: &actions)
+        case .listen, .speak:
+            // No Standby lives that would follow; whoever holds everything does.
+            if isPrepared || (standbyRouter == nil && redundancy.isLocalHot && isFitForRole) {
+                completePreparedTakeover(reason: "released by the peer", at: now, actions: &actions)
+            } else {
+                activeRouter = nil
+                activeSeen = nil
+                apply(.activeResigned, reason: "released by the peer", at: now, actions: &actions)
+            }
+        case .initial, .learn:
+            actions.append(.count("role.unexpected"))
+        }
+    }
+
+    private mutating func answerRequest(_ claim: UInt8, at now: Instant, actions: inout [GroupAction]) {
+        if case .awaitingReady = phase { return }
+        let refusal: RoleMessage.DeclineReason? =
+            if state != .active {
+                .notActive
+            } else if phase != .settled || fenceHeldUntil != nil {
+                .busy
+            } else if !isHandoverPossible {
+                .peerNotHot
+            } else if claim <= priority, isFitForRole {
+                .betterPriority
+            } else {
+                nil
+            }
+        if let refusal {
+            actions.append(.sendRole(.declined(reason: refusal), term: term))
+        } else {
+            let release = Release(target: .speak, reason: "asked for by the peer, priority \(claim)", isOptional: true)
+            beginRelease(release, at: now, actions: &actions)
+        }
+    }
+
+    private mutating func receiveDeclined(
+        _ reason: RoleMessage.DeclineReason, at now: Instant, actions: inout [GroupAction]
+    ) {
+        switch phase {
+        case .requesting:
+            phase = .settled
+            remark = "the Active keeps the role: \(reason)"
+            actions.append(.count("role.declined"))
+        case .awaitingReady(let release, _) where release.isOptional:
+            phase = .settled
+            actions.append(.count("role.declined"))
+            actions.append(.log(.notice, "the peer declines the role: \(reason)"))
+            if switchoverAskedAt != nil {
+                switchoverAskedAt = nil
+                actions.append(
+                    .switchoverRefused(code: "peer-declined", message: "the peer declines the role: \(reason)"))
+            }
+            sendHello(at: now, actions: &actions)
+        case .awaitingReady(let release, _):
+            completeRelease(release, at: now, actions: &actions)
+        case .settled, .prepared, .questioning, .draining:
+            actions.append(.count("role.unexpected"))
+        }
+    }
+
+    // MARK: Questions
+
+    /// Asks the peer whether a hint is true.
+    mutating func ask(_ hint: Hint, at now: Instant, actions: inout [GroupAction]) {
+        let nonce = random.next()
+        phase = .questioning(hint, nonce: nonce, until: now + GroupTiming.answerWait)
+        actions.append(.sendRole(.question(nonce: nonce), term: term))
+    }
+
+    private mutating func receiveAnswer(
+        _ nonce: UInt64, isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]
+    ) {
+        if nonce == greetingNonce {
+            greetingNonce = nil
+            if isActive, state == .active, term > roleTerm {
+                stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
+            }
+            return
+        }
+        guard case .questioning(let hint, nonce, _) = phase else {
+            actions.append(.count("role.unexpected"))
+            return
+        }
+        phase = .settled
+        switch (hint, isActive) {
+        case (.activeSilent, true):
+            if !hasLoggedLostHellos {
+                hasLoggedLostHellos = true
+                actions.append(.log(.warning, "the Active's hellos are lost, but it says that it is Active: staying"))
+            }
+            activeSeen = activeSeen.map { ($0.address, now) }
+            activeDeadline = now + hello
+        case (.activeResigned, true):
+            actions.append(.count("resign.refuted"))
+        case (.otherActive(let isBetter), true):
+            settleTwoActives(isBetter: isBetter, peerTerm: term, at: now, actions: &actions)
+        case (.otherActive, false):
+            actions.append(.count("hello.refuted"))
+        case (.coup, false):
+            actions.append(.count("coup.refuted"))
+        case (.activeSilent, false), (.activeResigned, false), (.coup, true):
+            obey(hint, isConfirmed: true, at: now, actions: &actions)
+        }
+    }
+
+    /// The later term keeps the role; at equal terms the order of HSRP.
+    private mutating func settleTwoActives(
+        isBetter: Bool, peerTerm: UInt64, at now: Instant, actions: inout [GroupAction]
+    ) {
+        let yields = peerTerm == roleTerm ? isBetter : peerTerm > roleTerm
+        if yields {
+            stepDown(reason: "the peer is Active, term \(peerTerm)", at: now, actions: &actions)
+        } else {
+            actions.append(.log(.warning, "two Actives: this node keeps the role"))
+            actions.append(.send(message(.coup), fromVirtualMAC: true))
+            announceAgain(at: now, actions: &actions)
+        }
+    }
+
+    /// Does what a hint asks for; `isConfirmed` means the peer itself says that it is not (or now is) Active.
+    mutating func obey(_ hint: Hint, isConfirmed: Bool, at now: Instant, actions: inout [GroupAction]) {
+        switch hint {
+        case .activeSilent, .activeResigned:
+            guard state == .standby else { return }
+            if isConfirmed { staleHellosUntil = now + GroupTiming.staleHelloWindow }
+            let reason = hint == .activeSilent ? "the Active is silent" : "the Active resigned"
+            // A Resign follows the fence, so only silence leaves the old Active's kernel in doubt.
+            let isSettled = isConfirmed || hint == .activeResigned
+            becomeActive(reason: reason, isPeerSettled: isSettled, at: now, actions: &actions)
+        case .otherActive(let isBetter):
+            guard state == .active else { return }
+            if isBetter {
+                stepDown(reason: "a better Active is heard", at: now, actions: &actions)
+            } else {
+                actions.append(.send(message(.coup), fromVirtualMAC: true))
+                announceAgain(at: now, actions: &actions)
+            }
+        case .coup:
+            guard state == .active else { return }
+            stepDown(reason: "Coup of the peer", at: now, actions: &actions)
+        }
+    }
+}

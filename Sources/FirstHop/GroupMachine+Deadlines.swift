@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+public import Primitives
+
+extension GroupMachine {
+    /// When `handle(.deadlineReached)` must be called at the latest; nil while nothing is waited for.
+    public var nextDeadline: Instant? {
+        var next: Instant?
+        func consider(_ deadline: Instant?) {
+            guard let deadline else { return }
+            next = next.map { min($0, deadline) } ?? deadline
+        }
+        consider(resigns.first)
+        consider(switchoverAskedAt.map { $0 + GroupTiming.switchoverWait })
+        guard phase != .draining else { return next }
+        consider(phaseDeadline)
+        consider(leaseDeadline)
+        consider(announcements.first)
+        consider(helloDeadline)
+        consider(fenceHeldUntil)
+        if isPreemptionOpen { consider(syncDeadline) }
+        if watchesActive { consider(activeDeadline) }
+        if watchesStandby { consider(standbyDeadline) }
+        return next
+    }
+
+    private var phaseDeadline: Instant? {
+        switch phase {
+        case .settled, .draining: nil
+        case .awaitingReady(_, let until), .prepared(let until), .questioning(_, _, let until),
+            .requesting(let until):
+            until
+        }
+    }
+
+    /// Event c counts in Listen and Standby; a hand-over or question under way goes first.
+    private var watchesActive: Bool {
+        guard state == .listen || state == .standby else { return false }
+        switch phase {
+        case .prepared, .questioning: return false
+        case .settled, .awaitingReady, .requesting, .draining: return true
+        }
+    }
+
+    /// Event d counts in Listen and Speak; an Active only forgets the Standby it knew.
+    private var watchesStandby: Bool { !isPrepared && (state == .listen || state == .speak || state == .active) }
+
+    private func isDue(_ deadline: Instant?, at now: Instant) -> Bool { deadline.map { $0 <= now } ?? false }
+
+    mutating func reachDeadlines(at now: Instant, actions: inout [GroupAction]) {
+        repeatResigns(at: now, actions: &actions)
+        if let asked = switchoverAskedAt, asked + GroupTiming.switchoverWait <= now {
+            switchoverAskedAt = nil
+            actions.append(.switchoverRefused(code: "switchover-timeout", message: "the peer has not become Active"))
+        }
+        guard phase != .draining else { return }
+        if isDue(phaseDeadline, at: now) { endPhase(at: now, actions: &actions) }
+        if isDue(fenceHeldUntil, at: now) {
+            lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
+        }
+        if isDue(leaseDeadline, at: now) { renewLease(at: now, actions: &actions) }
+        if let first = announcements.first, first <= now, let virtualAddress {
+            announcements.removeFirst()
+            actions.append(.announce(virtualAddress))
+        }
+        // Standby's deadline before Active's: Speak must become Standby before it can follow a silent Active.
+        if watchesStandby, isDue(standbyDeadline, at: now) { reachStandbyDeadline(at: now, actions: &actions) }
+        if watchesActive, isDue(activeDeadline, at: now) { reachActiveDeadline(at: now, actions: &actions) }
+        if isPreemptionOpen, isDue(syncDeadline, at: now) { considerPreempting(at: now, actions: &actions) }
+        if isDue(helloDeadline, at: now) { apply(.helloDue, reason: "", at: now, actions: &actions) }
+    }
+
+    private mutating func repeatResigns(at now: Instant, actions: inout [GroupAction]) {
+        guard isDue(resigns.first, at: now) else { return }
+        resigns.removeFirst()
+        guard state != .active else {
+            resigns = []
+            return
+        }
+        var resign = message(.resign)
+        resign.state = .active
+        actions.append(.send(resign, fromVirtualMAC: false))
+    }
+
+    private mutating func reachStandbyDeadline(at now: Instant, actions: inout [GroupAction]) {
+        standbyDeadline = nil
+        standbyRouter = nil
+        apply(.standbyExpired, reason: "no Standby heard", at: now, actions: &actions)
+    }
+
+    private mutating func reachActiveDeadline(at now: Instant, actions: inout [GroupAction]) {
+        // With nobody heard yet the peer may be Active beyond a broken LAN: it is asked as well.
+        if state == .standby, redundancy.isStateful, redundancy.isAssociationUp,
+            activeSeen.map({ isPeer($0.address) }) ?? true
+        {
+            ask(.activeSilent, at: now, actions: &actions)
+            return
+        }
+        activeDeadline = nil
+        activeRouter = nil
+        apply(.activeExpired, reason: "the Active is silent", at: now, actions: &actions)
+    }
+
+    private mutating func endPhase(at now: Instant, actions: inout [GroupAction]) {
+        switch phase {
+        case .settled, .draining:
+            break
+        case .awaitingReady(let release, _):
+            actions.append(.count("role.readyTimeout"))
+            completeRelease(release, at: now, actions: &actions)
+        case .prepared:
+            actions.append(.log(.warning, "prepared for the role, but it was not given: stepping back"))
+            undoPreparation(actions: &actions)
+            phase = .settled
+        case .questioning(let hint, _, _):
+            actions.append(.count("role.unanswered"))
+            phase = .settled
+            obey(hint, isConfirmed: false, at: now, actions: &actions)
+        case .requesting:
+            phase = .settled
+            actions.append(.count("role.requestUnanswered"))
+            takeByCoup(reason: "the Active does not answer", at: now, actions: &actions)
+        }
+    }
+
+    /// An Active that slept longer than its hold time must assume that another one is Active.
+    mutating func noticeStall(_ event: GroupEvent, at now: Instant, actions: inout [GroupAction]) {
+        guard state == .active, phase != .draining, event != .stopRequested, let sent = lastHelloSentAt,
+            now.since(sent) > hold
+        else { return }
+        if case .awaitingReady(let release, _) = phase {
+            completeRelease(release, at: now, actions: &actions)
+            return
+        }
+        actions.append(.count("hello.stalled"))
+        actions.append(.log(.warning, "stalled for \(now.since(sent).milliseconds) ms as Active"))
+        raiseFence(actions: &actions)
+        phase = .draining
+        hasSeenOtherActive = false
+        actions.append(.drainReceived)
+    }
+
+    mutating func finishDraining(at now: Instant, actions: inout [GroupAction]) {
+        guard phase == .draining else { return }
+        phase = .settled
+        guard state == .active, let virtualAddress else { return }
+        if hasSeenOtherActive {
+            stepDown(reason: "another Active was heard during a stall", at: now, actions: &actions)
+            return
+        }
+        if fenceHeldUntil == nil { lowerFence(actions: &actions) }
+        renewLease(at: now, actions: &actions)
+        actions.append(.announce(virtualAddress))
+        sendHello(at: now, actions: &actions)
+    }
+}

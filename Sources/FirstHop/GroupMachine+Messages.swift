@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import Primitives
+
+extension GroupMachine {
+    /// A message of this group from the LAN: check, remember who it was, and step the table.
+    mutating func receive(
+        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+    ) {
+        guard state != .initial else { return }
+        if let reason = refusal(of: message, from: source) {
+            actions.append(.count(reason))
+            return
+        }
+        actions.append(.count("hello.received"))
+        hasHeardAnybody = true
+        if let virtualAddress, message.virtualAddress != .any, message.virtualAddress != virtualAddress {
+            actions.append(.count("hello.otherAddress"))
+        }
+        switch message.operation {
+        case .hello: receiveHello(message, from: source, at: now, actions: &actions)
+        case .coup: receiveCoup(message, from: source, at: now, actions: &actions)
+        case .resign: receiveResign(from: source, at: now, actions: &actions)
+        }
+    }
+
+    private func refusal(of message: HSRPMessage, from source: IPv4Address) -> StaticName? {
+        precondition(message.group == settings.group, "dispatched by group")
+        if source == settings.interfacePrefix.address { return "hello.looped" }
+        if !settings.interfacePrefix.contains(source) { return "hello.offLink" }
+        if message.authentication != settings.authentication { return "hello.badAuthentication" }
+        return nil
+    }
+
+    /// (priority, address) as RFC 2281 compares routers.
+    private func isBetter(_ message: HSRPMessage, from source: IPv4Address) -> Bool {
+        (message.priority, source) > (priority, settings.interfacePrefix.address)
+    }
+
+    private mutating func receiveHello(
+        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+    ) {
+        let better = isBetter(message, from: source)
+        let router = KnownRouter(address: source, priority: message.priority, heardAt: now)
+        if standbyRouter?.address == source, message.state != .standby { standbyRouter = nil }
+        if activeRouter?.address == source, message.state != .active { activeRouter = nil }
+        switch message.state {
+        case .active:
+            receiveActiveHello(message, from: router, isBetter: better, at: now, actions: &actions)
+        case .standby:
+            standbyRouter = router
+            guard !isPrepared else { return }
+            let event: TableEvent = better ? .higherStandby(message) : .lowerStandby(message)
+            apply(event, reason: "hello of \(source)", at: now, actions: &actions)
+        case .speak:
+            guard better, !isPrepared else { return }
+            apply(.higherSpeaker, reason: "hello of \(source)", at: now, actions: &actions)
+        case .initial, .learn, .listen:
+            actions.append(.count("hello.unexpectedState"))
+        }
+    }
+
+    private mutating func receiveActiveHello(
+        _ message: HSRPMessage, from router: KnownRouter, isBetter: Bool, at now: Instant, actions: inout [GroupAction]
+    ) {
+        if state == .active, let staleHellosUntil, now < staleHellosUntil, isPeer(router.address) {
+            actions.append(.count("hello.stale"))
+            return
+        }
+        let event: TableEvent = isBetter ? .higherActive(message) : .lowerActive(message)
+        let reason = "\(router.address) priority \(message.priority) is Active"
+        if state == .active {
+            meetOtherActive(event, router, isBetter: isBetter, reason: reason, at: now, actions: &actions)
+            return
+        }
+        activeRouter = router
+        activeSeen = (router.address, now)
+        hasLoggedLostHellos = false
+        if case .questioning = phase { phase = .settled }
+        if let asked = switchoverAskedAt {
+            switchoverAskedAt = nil
+            actions.append(.switchoverFinished(milliseconds: now.since(asked).milliseconds))
+        }
+        apply(event, reason: reason, at: now, actions: &actions)
+    }
+
+    /// Two Actives: our peer is asked first, as the role belongs to the later term; for others the order of HSRP counts.
+    private mutating func meetOtherActive(
+        _ event: TableEvent, _ router: KnownRouter, isBetter: Bool, reason: String, at now: Instant,
+        actions: inout [GroupAction]
+    ) {
+        actions.append(.count("hello.otherActive"))
+        switch phase {
+        case .draining:
+            hasSeenOtherActive = true
+        case .awaitingReady, .questioning:
+            break
+        case .settled, .prepared, .requesting:
+            if asksPeer(router.address) {
+                ask(.otherActive(isBetter: isBetter), at: now, actions: &actions)
+                return
+            }
+            activeRouter = isBetter ? router : nil
+            apply(event, reason: reason, at: now, actions: &actions)
+            if isBetter { activeSeen = (router.address, now) }
+        }
+    }
+
+    private mutating func receiveCoup(
+        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+    ) {
+        guard state == .active else { return }
+        guard isBetter(message, from: source) else {
+            actions.append(.count("coup.lowerPriority"))
+            return
+        }
+        switch phase {
+        case .awaitingReady, .questioning:
+            break
+        case .draining:
+            hasSeenOtherActive = true
+        case .settled, .prepared, .requesting:
+            if asksPeer(source) {
+                ask(.coup, at: now, actions: &actions)
+            } else {
+                apply(.couped, reason: "Coup of \(source) priority \(message.priority)", at: now, actions: &actions)
+            }
+        }
+    }
+
+    private mutating func receiveResign(from source: IPv4Address, at now: Instant, actions: inout [GroupAction]) {
+        guard state != .active, let seen = activeSeen, seen.address == source else {
+            actions.append(.count("resign.notFromActive"))
+            return
+        }
+        if isPrepared {
+            completePreparedTakeover(reason: "Resign of \(source)", at: now, actions: &actions)
+            return
+        }
+        if state == .standby, asksPeer(source) {
+            if case .questioning(.activeResigned, _, _) = phase { return }
+            ask(.activeResigned, at: now, actions: &actions)
+            return
+        }
+        activeRouter = nil
+        activeSeen = nil
+        apply(.activeResigned, reason: "Resign of \(source)", at: now, actions: &actions)
+    }
+
+    /// Whether what the LAN says of this router is only a hint, because the association can be asked.
+    func asksPeer(_ address: IPv4Address) -> Bool {
+        redundancy.isStateful && redundancy.isAssociationUp && isPeer(address)
+    }
+
+    var isPrepared: Bool {
+        if case .prepared = phase { return true }
+        return false
+    }
+
+    /// A message with this node's present fields.
+    func message(_ operation: HSRPMessage.Operation) -> HSRPMessage {
+        HSRPMessage(
+            operation: operation, state: state, helloSeconds: Self.wireSeconds(hello),
+            holdSeconds: max(Self.wireSeconds(hold), Self.wireSeconds(hello)), priority: priority,
+            group: settings.group, authentication: settings.authentication,
+            virtualAddress: virtualAddress ?? .any)
+    }
+
+    /// Whole seconds, rounded up: version 1 can say nothing finer.
+    private static func wireSeconds(_ interval: Interval) -> UInt8 {
+        UInt8(min(max((interval.milliseconds + 999) / 1000, 1), 255))
+    }
+
+    mutating func sendHello(at now: Instant, actions: inout [GroupAction]) {
+        actions.append(.send(message(.hello), fromVirtualMAC: state == .active))
+        lastHelloSentAt = now
+        scheduleHello(at: now)
+    }
+
+    /// ±5 %, so that many groups do not fall into step.
+    mutating func scheduleHello(at now: Instant) {
+        let percent = Int.random(in: 95...105, using: &random)
+        helloDeadline = now + hello * percent / 100
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import Primitives
+
+extension GroupMachine {
+    /// Whether a living, lower-priority Active stands in our place and preemption is allowed.
+    var isPreemptionOpen: Bool {
+        guard settings.preempt, !hasYieldedToOperator, phase == .settled, let active = activeRouter else {
+            return false
+        }
+        return active.priority < priority && (state == .listen || state == .speak || state == .standby)
+    }
+
+    /// Takes the role from a lower-priority Active, as the pair's state allows.
+    ///
+    /// Toward a foreign router, or without `stateful`, by Coup. Our stateful peer keeps the role until we hold
+    /// everything, and is then asked for it.
+    mutating func considerPreempting(at now: Instant, actions: inout [GroupAction]) {
+        guard isPreemptionOpen, let active = activeRouter else { return }
+        guard redundancy.isStateful, isPeer(active.address) else {
+            takeByCoup(reason: "preempts \(active.address)", at: now, actions: &actions)
+            return
+        }
+        guard isFitForRole else {
+            remark = "declines the role: the IKE daemon is not fit"
+            return
+        }
+        if redundancy.isLocalHot, redundancy.isAssociationUp {
+            requestRole(at: now, actions: &actions)
+            return
+        }
+        remark = "preemption waits until this node is STANDBY HOT"
+        if let delay = settings.preemptSyncDelay {
+            let deadline = syncDeadline ?? now + delay
+            syncDeadline = deadline
+            if deadline <= now {
+                actions.append(.log(.warning, "preempting without being HOT: preempt delay sync is over"))
+                takeByCoup(reason: "preempt delay sync is over", at: now, actions: &actions)
+            }
+        }
+    }
+
+    private mutating func requestRole(at now: Instant, actions: inout [GroupAction]) {
+        if let allowed = requestAllowedAt, now < allowed { return }
+        requestAllowedAt = now + hello
+        phase = .requesting(until: now + GroupTiming.requestWait)
+        actions.append(.sendRole(.requestRole(priority: priority), term: term))
+    }
+
+    mutating func takeByCoup(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        guard isPreemptionOpen else { return }
+        actions.append(.send(message(.coup), fromVirtualMAC: false))
+        startStandbyTimer(nil, at: now)
+        becomeActive(reason: reason, at: now, actions: &actions)
+    }
+
+    /// `switchover`: hands the role to a ready peer, or to anybody with `force`.
+    mutating func requestSwitchover(force: Bool, at now: Instant, actions: inout [GroupAction]) {
+        func refuse(_ code: StaticName, _ message: String) {
+            actions.append(.switchoverRefused(code: code, message: message))
+        }
+        guard state == .active else {
+            refuse("not-active", "this node is not Active")
+            return
+        }
+        guard phase == .settled, switchoverAskedAt == nil else {
+            refuse("busy", "a change of role is under way")
+            return
+        }
+        let isReady = redundancy.isStateful ? isHandoverPossible : standbyRouter != nil
+        guard isReady || force else {
+            let isStateful = redundancy.isStateful
+            refuse(
+                isStateful ? "standby-not-hot" : "no-standby",
+                isStateful ? "the standby is not HOT" : "no Standby is heard")
+            return
+        }
+        switchoverAskedAt = now
+        let release = Release(target: .speak, reason: "switchover", isOptional: !force)
+        beginRelease(release, at: now, actions: &actions)
+        hasYieldedToOperator = true
+    }
+}

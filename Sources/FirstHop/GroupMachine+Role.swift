@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+
+extension GroupMachine {
+    // MARK: Taking
+
+    /// Becomes Active: fence down (or held until the old Active's kernel must have let go), MAC, address, announcement.
+    mutating func becomeActive(
+        reason: String, isPeerSettled: Bool = false, at now: Instant, actions: inout [GroupAction]
+    ) {
+        guard let virtualAddress else { return }
+        let old = state
+        fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
+        if fenceHeldUntil == nil { lowerFence(actions: &actions) }
+        raiseAddress(virtualAddress, at: now, actions: &actions)
+        highestTerm += 1
+        roleTerm = highestTerm
+        enterActive(from: old, reason: reason, virtualAddress, at: now, actions: &actions)
+    }
+
+    private mutating func enterActive(
+        from old: HSRPState, reason: String, _ virtualAddress: IPv4Address, at now: Instant,
+        actions: inout [GroupAction]
+    ) {
+        state = .active
+        phase = .settled
+        resigns = []
+        activeRouter = nil
+        activeDeadline = nil
+        activeSeen = nil
+        syncDeadline = nil
+        remark = nil
+        hasYieldedToOperator = false
+        hasLoggedLostHellos = false
+        stateChangeCount += 1
+        lastStateChangeAt = now
+        actions.append(.announce(virtualAddress))
+        announcements = GroupTiming.announcementRepeats.map { now + $0 }
+        sendHello(at: now, actions: &actions)
+        if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
+        actions.append(.stateChanged(from: old, to: .active, reason: reason))
+        if fenceHeldUntil != nil {
+            actions.append(.log(.notice, "the fence stays up until the old Active's lease is over"))
+        }
+    }
+
+    /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
+    private func heldFenceDeadline(at now: Instant) -> Instant? {
+        guard redundancy.isStateful, redundancy.isPeerPopulated, let seen = activeSeen, isPeer(seen.address),
+            redundancy.mayPeerKernelLive || redundancy.isAssociationUp
+        else { return nil }
+        let until = seen.at + hello + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+        return until > now ? until : nil
+    }
+
+    mutating func lowerHeldFence(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        guard fenceHeldUntil != nil else { return }
+        fenceHeldUntil = nil
+        guard state == .active, phase != .draining else { return }
+        lowerFence(actions: &actions)
+        actions.append(.publishRole(isActive: true, term: roleTerm))
+        actions.append(.log(.notice, "fence lowered: \(reason)"))
+    }
+
+    private mutating func raiseAddress(
+        _ address: IPv4Address, at now: Instant, actions: inout [GroupAction]
+    ) {
+        guard !holdsAddress else { return }
+        holdsAddress = true
+        actions.append(.raiseMAC)
+        actions.append(.addAddress(address, leaseSeconds: settings.leaseSeconds))
+        scheduleLease(at: now)
+    }
+
+    private mutating func scheduleLease(at now: Instant) {
+        leaseDeadline = now + Interval.seconds(settings.leaseSeconds) / 3
+    }
+
+    mutating func renewLease(at now: Instant, actions: inout [GroupAction]) {
+        guard holdsAddress, let virtualAddress else {
+            leaseDeadline = nil
+            return
+        }
+        actions.append(.renewLease(virtualAddress, leaseSeconds: settings.leaseSeconds))
+        scheduleLease(at: now)
+    }
+
+    mutating func announceAgain(at now: Instant, actions: inout [GroupAction]) {
+        guard let virtualAddress else { return }
+        actions.append(.announce(virtualAddress))
+        announcements = GroupTiming.announcementRepeats.map { now + $0 }
+    }
+
+    /// Planned order, receiving side: everything stands but the fence, so that the node receives and emits nothing.
+    mutating func prepareTakeover(at now: Instant, actions: inout [GroupAction]) {
+        guard let virtualAddress else { return }
+        raiseAddress(virtualAddress, at: now, actions: &actions)
+        actions.append(.announce(virtualAddress))
+        actions.append(.sendRole(.ready, term: term))
+        phase = .prepared(until: now + GroupTiming.preparedWait)
+    }
+
+    mutating func completePreparedTakeover(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        staleHellosUntil = now + GroupTiming.staleHelloWindow
+        becomeActive(reason: reason, isPeerSettled: true, at: now, actions: &actions)
+    }
+
+    mutating func undoPreparation(actions: inout [GroupAction]) {
+        guard state != .active, holdsAddress else { return }
+        dropAddress(actions: &actions)
+        actions.append(.lowerMAC)
+    }
+
+    /// After a crash without a ready peer: what the kernel still holds becomes ours again.
+    mutating func resume(at now: Instant, actions: inout [GroupAction]) {
+        guard state != .active, canRun else { return }
+        becomeActive(reason: "resumed after a restart", isPeerSettled: true, at: now, actions: &actions)
+    }
+
+    // MARK: Giving
+
+    /// Whether the planned order can be followed: the peer holds everything and can be spoken to.
+    var isHandoverPossible: Bool {
+        guard state == .active, phase == .settled, fenceHeldUntil == nil else { return false }
+        return redundancy.isAssociationUp && redundancy.isPeerHot
+    }
+
+    /// An Active whose priority fell below a HOT peer's gives the role instead of waiting to be relieved.
+    mutating func considerGiving(at now: Instant, actions: inout [GroupAction]) -> Bool {
+        guard settings.preempt, isHandoverPossible, let standby = standbyRouter, isPeer(standby.address),
+            standby.priority > priority
+        else { return false }
+        let reason = "priority \(priority) fell below \(standby.priority) of \(standby.address)"
+        beginRelease(Release(target: .speak, reason: reason, isOptional: true), at: now, actions: &actions)
+        return true
+    }
+
+    /// Starts the planned order with a HOT peer; without one the release is complete at once.
+    mutating func beginRelease(_ release: Release, at now: Instant, actions: inout [GroupAction]) {
+        guard isHandoverPossible else {
+            completeRelease(release, at: now, actions: &actions)
+            return
+        }
+        actions.append(.sendRole(.prepareTakeover, term: term))
+        let until = now + GroupTiming.readyWait
+        phase = .awaitingReady(release, until: until)
+        // The peer may own the virtual MAC from now on: no frame of ours may move it back.
+        announcements = []
+        helloDeadline = helloDeadline.map { max($0, until) }
+    }
+
+    /// Fence, `fenced`, address, Resign, `released`, MAC, and only then the world is told.
+    mutating func completeRelease(_ release: Release, at now: Instant, actions: inout [GroupAction]) {
+        surrender(sendsResign: true, at: now, actions: &actions)
+        becomeFormerActive(
+            target: canRun ? release.target : .initial, reason: release.reason, at: now, actions: &actions)
+    }
+
+    /// Yields to a router that is Active already: no Resign, which would raise the Standby as well.
+    mutating func stepDown(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        surrender(sendsResign: false, at: now, actions: &actions)
+        becomeFormerActive(target: .speak, reason: reason, at: now, actions: &actions)
+    }
+
+    private mutating func surrender(sendsResign: Bool, at now: Instant, actions: inout [GroupAction]) {
+        raiseFence(actions: &actions)
+        fenceHeldUntil = nil
+        if redundancy.isAssociationUp { actions.append(.sendRole(.fenced, term: term)) }
+        dropAddress(actions: &actions)
+        announcements = []
+        if sendsResign {
+            // From the interface's own MAC: the virtual one belongs to the successor from here on.
+            actions.append(.send(message(.resign), fromVirtualMAC: false))
+            resigns = GroupTiming.resignRepeats.map { now + $0 }
+        }
+        if redundancy.isAssociationUp { actions.append(.sendRole(.released, term: term)) }
+        actions.append(.lowerMAC)
+        actions.append(.publishRole(isActive: false, term: roleTerm))
+    }
+
+    private mutating func becomeFormerActive(
+        target: HSRPState, reason: String, at now: Instant, actions: inout [GroupAction]
+    ) {
+        startActiveTimer(nil, at: now)
+        startStandbyTimer(nil, at: now)
+        standbyRouter = nil
+        move(to: target, reason: reason, at: now, actions: &actions)
+    }
+
+    /// Disabled while Active: a lost interface leaves at once, an orderly end or unfitness hands over.
+    mutating func leaveActive(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        let release = Release(target: .initial, reason: reason, isOptional: false)
+        switch phase {
+        case .awaitingReady(_, let until) where isInterfaceUp:
+            phase = .awaitingReady(release, until: until)
+        case .settled where isInterfaceUp:
+            beginRelease(release, at: now, actions: &actions)
+        default:
+            completeRelease(release, at: now, actions: &actions)
+        }
+    }
+
+    private mutating func dropAddress(actions: inout [GroupAction]) {
+        leaseDeadline = nil
+        guard holdsAddress, let virtualAddress else { return }
+        holdsAddress = false
+        actions.append(.deleteAddress(virtualAddress))
+    }
+
+    mutating func raiseFence(actions: inout [GroupAction]) {
+        isFenceUp = true
+        actions.append(.raiseFence)
+    }
+
+    mutating func lowerFence(actions: inout [GroupAction]) {
+        isFenceUp = false
+        actions.append(.lowerFence)
+    }
+}

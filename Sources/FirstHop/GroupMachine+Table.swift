@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+
+/// The events of RFC 2281's state table, in its order (a to l).
+enum TableEvent: Hashable, Sendable {
+    case enabled
+    case disabled
+    case activeExpired
+    case standbyExpired
+    case helloDue
+    case higherSpeaker
+    case higherActive(HSRPMessage)
+    case lowerActive(HSRPMessage)
+    case activeResigned
+    case couped
+    case higherStandby(HSRPMessage)
+    case lowerStandby(HSRPMessage)
+}
+
+extension GroupMachine {
+    /// RFC 2281 §5.7, cell by cell; what is not listed is not in the table either and does nothing.
+    ///
+    /// Here rows a to e: the group itself and its timers.
+    mutating func apply(_ event: TableEvent, reason: String, at now: Instant, actions: inout [GroupAction]) {
+        switch (state, event) {
+        case (.initial, .enabled):
+            startActiveTimer(nil, at: now)
+            startStandbyTimer(nil, at: now)
+            move(to: virtualAddress == nil ? .learn : .listen, reason: reason, at: now, actions: &actions)
+
+        case (.initial, .disabled): break
+        case (.active, .disabled): leaveActive(reason: reason, at: now, actions: &actions)
+        case (_, .disabled): move(to: .initial, reason: reason, at: now, actions: &actions)
+
+        case (.listen, .activeExpired):
+            startTimersForSpeak(at: now)
+            move(to: .speak, reason: "no Active heard", at: now, actions: &actions)
+        case (.standby, .activeExpired):
+            becomeActive(reason: reason, at: now, actions: &actions)
+
+        case (.listen, .standbyExpired):
+            startStandbyTimer(nil, at: now)
+            move(to: .speak, reason: "no Standby heard", at: now, actions: &actions)
+        case (.speak, .standbyExpired):
+            move(to: .standby, reason: "no Standby heard", at: now, actions: &actions)
+
+        case (.speak, .helloDue), (.standby, .helloDue), (.active, .helloDue):
+            sendHello(at: now, actions: &actions)
+
+        default: applyHeard(event, reason: reason, at: now, actions: &actions)
+        }
+    }
+
+    /// The table's rows f to l: what other routers say.
+    private mutating func applyHeard(
+        _ event: TableEvent, reason: String, at now: Instant, actions: inout [GroupAction]
+    ) {
+        switch (state, event) {
+        case (.speak, .higherSpeaker), (.standby, .higherSpeaker):
+            startStandbyTimer(nil, at: now)
+            move(to: .listen, reason: "a better router speaks", at: now, actions: &actions)
+
+        case (.learn, .higherActive(let hello)), (.learn, .lowerActive(let hello)):
+            learn(from: hello)
+            startActiveTimer(hello, at: now)
+            startStandbyTimer(nil, at: now)
+            if virtualAddress != nil { move(to: .listen, reason: "address learned", at: now, actions: &actions) }
+        case (.listen, .higherActive(let hello)), (.speak, .higherActive(let hello)),
+            (.standby, .higherActive(let hello)):
+            learn(from: hello)
+            startActiveTimer(hello, at: now)
+        case (.active, .higherActive(let hello)):
+            stepDown(reason: reason, at: now, actions: &actions)
+            startActiveTimer(hello, at: now)
+
+        case (.listen, .lowerActive(let hello)), (.speak, .lowerActive(let hello)), (.standby, .lowerActive(let hello)):
+            startActiveTimer(hello, at: now)
+            considerPreempting(at: now, actions: &actions)
+        case (.active, .lowerActive):
+            actions.append(.send(message(.coup), fromVirtualMAC: true))
+            announceAgain(at: now, actions: &actions)
+
+        case (.listen, .activeResigned):
+            startActiveTimer(nil, at: now)
+            startStandbyTimer(nil, at: now)
+            move(to: .speak, reason: reason, at: now, actions: &actions)
+        case (.speak, .activeResigned):
+            startActiveTimer(nil, at: now)
+        case (.standby, .activeResigned):
+            becomeActive(reason: reason, at: now, actions: &actions)
+
+        case (.active, .couped):
+            stepDown(reason: reason, at: now, actions: &actions)
+
+        case (.listen, .higherStandby(let hello)), (.active, .higherStandby(let hello)),
+            (.active, .lowerStandby(let hello)):
+            startStandbyTimer(hello, at: now)
+        case (.speak, .higherStandby(let hello)), (.standby, .higherStandby(let hello)):
+            startStandbyTimer(hello, at: now)
+            move(to: .listen, reason: "a better Standby", at: now, actions: &actions)
+        case (.listen, .lowerStandby):
+            startStandbyTimer(nil, at: now)
+            move(to: .speak, reason: "better than the Standby", at: now, actions: &actions)
+        case (.speak, .lowerStandby):
+            move(to: .standby, reason: "better than the Standby", at: now, actions: &actions)
+
+        default: break
+        }
+    }
+
+    /// Timer start A: from the Active's own hold time where a hello caused it.
+    mutating func startActiveTimer(_ hello: HSRPMessage?, at now: Instant) {
+        activeDeadline = now + holdTime(told: hello)
+    }
+
+    /// Timer start B, likewise for the Standby.
+    mutating func startStandbyTimer(_ hello: HSRPMessage?, at now: Instant) {
+        standbyDeadline = now + holdTime(told: hello)
+    }
+
+    private func holdTime(told hello: HSRPMessage?) -> Interval {
+        guard let hello, !settings.usesOwnHoldTime, hello.holdSeconds > hello.helloSeconds else { return hold }
+        return .seconds(Int(hello.holdSeconds))
+    }
+
+    /// Where nobody at all was heard for a whole hold time, one hello interval of speaking settles the election.
+    private mutating func startTimersForSpeak(at now: Instant) {
+        guard settings.allowsFastStart, !hasHeardAnybody else {
+            startActiveTimer(nil, at: now)
+            startStandbyTimer(nil, at: now)
+            return
+        }
+        activeDeadline = now
+        standbyDeadline = now + hello * 11 / 10
+    }
+
+    /// Parameter learning E, from the Active only and never one timer without the other.
+    private mutating func learn(from message: HSRPMessage) {
+        if settings.virtualAddress == nil, message.virtualAddress != .any { virtualAddress = message.virtualAddress }
+        guard settings.learnsTimers, message.helloSeconds > 0, message.holdSeconds > message.helloSeconds else {
+            return
+        }
+        hello = .seconds(Int(message.helloSeconds))
+        hold = .seconds(Int(message.holdSeconds))
+    }
+
+    /// Changes the state; a state that speaks says so at once.
+    mutating func move(to new: HSRPState, reason: String, at now: Instant, actions: inout [GroupAction]) {
+        let old = state
+        if old != .active, new != .active { undoPreparation(actions: &actions) }
+        state = new
+        phase = .settled
+        stateChangeCount += 1
+        lastStateChangeAt = now
+        actions.append(.stateChanged(from: old, to: new, reason: reason))
+        switch new {
+        case .speak, .standby:
+            if new == .standby { standbyRouter = nil }
+            sendHello(at: now, actions: &actions)
+        case .initial:
+            forgetOthers()
+        case .learn, .listen:
+            helloDeadline = nil
+        case .active:
+            break
+        }
+    }
+
+    private mutating func forgetOthers() {
+        activeRouter = nil
+        standbyRouter = nil
+        activeDeadline = nil
+        standbyDeadline = nil
+        helloDeadline = nil
+        syncDeadline = nil
+        requestAllowedAt = nil
+        activeSeen = nil
+        hasHeardAnybody = false
+        hasYieldedToOperator = false
+        remark = nil
+        if settings.virtualAddress == nil { virtualAddress = nil }
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+public import Primitives
+
+/// One HSRP group on one node: RFC 2281's state table, and the product's own order of giving and taking the role.
+///
+///         enabled                   Active or Standby silent          Standby silent
+///     Initial ──► Listen (Learn) ─────────────────────► Speak ──────────────────────► Standby
+///                   ▲   ▲  a better one speaks            │                             │
+///                   │   └─────────────────────────────────┴─────────────────────────────┤
+///                   │                                                                   │ Active silent, Resign,
+///                   │ (preempt: Coup, or the role asked for and given)                  │ role given
+///                   └──────────────────────────────────────────────────────► Active ◄───┘
+///     Active ──► Speak: better Active, Coup, role given away      any ──► Initial: disabled, unfit, stopping
+///
+/// Within a state `Phase` says which hand-over or question is under way. Deadlines are absolute, so a Standby whose
+/// Active fell silent while it still was in Speak takes over at once; at equal deadlines the Standby's comes first.
+/// Toward routers that are not our peer the table applies unchanged, with strict preemption (equal priority never
+/// relieves an Active) and one deviation, which IOS shares: an Active that yields to a Coup sends no Resign, since the
+/// sender is Active already and a Resign would raise the Standby as a second one.
+///
+/// Call `handle` for everything that happens and whenever `nextDeadline` has come; perform the actions in order.
+public struct GroupMachine: Sendable {
+    /// What configuration and interface say.
+    public internal(set) var settings: GroupSettings
+    /// The state, as hellos tell it.
+    public internal(set) var state: HSRPState = .initial
+    /// The effective priority.
+    public internal(set) var priority: UInt8
+    /// The virtual address, configured or learned.
+    public internal(set) var virtualAddress: IPv4Address?
+    /// The hello interval in force.
+    public internal(set) var hello: Interval
+    /// The hold time in force.
+    public internal(set) var hold: Interval
+    /// The Active as heard; nil while unknown or local.
+    public internal(set) var activeRouter: KnownRouter?
+    /// The Standby as heard; nil while unknown or local.
+    public internal(set) var standbyRouter: KnownRouter?
+    /// The term of this node's own last takeover.
+    public internal(set) var roleTerm: UInt64 = 0
+    /// The highest term heard of or used.
+    public internal(set) var highestTerm: UInt64 = 0
+    /// How often the state has changed.
+    public internal(set) var stateChangeCount = 0
+    /// When the state changed last; nil before the first change.
+    public internal(set) var lastStateChangeAt: Instant?
+    /// Whether routing from the virtual address is prohibited.
+    public internal(set) var isFenceUp = true
+    /// Whether the virtual address and MAC are up here, role or not.
+    public internal(set) var holdsAddress = false
+    /// Replication's view of the pair.
+    public internal(set) var redundancy: RedundancyStatus
+    /// Why this node waits or declines, for screens; nil when there is nothing to tell.
+    public internal(set) var remark: String?
+    /// When the next hello is due.
+    public internal(set) var helloDeadline: Instant?
+    /// When the Active counts as silent.
+    public internal(set) var activeDeadline: Instant?
+    /// When the Standby counts as silent.
+    public internal(set) var standbyDeadline: Instant?
+
+    var phase: Phase = .settled
+    var isInterfaceUp = false
+    var isFit = true
+    var isStopping = false
+    var hasHeardAnybody = false
+    var hasYieldedToOperator = false
+    var hasLoggedLostHellos = false
+    var hasSeenOtherActive = false
+    var lastHelloSentAt: Instant?
+    /// When the Active last proved that it lives: a hello, or an answer over the association.
+    var activeSeen: (address: IPv4Address, at: Instant)?
+    var fenceHeldUntil: Instant?
+    var staleHellosUntil: Instant?
+    var leaseDeadline: Instant?
+    var announcements: [Instant] = []
+    var resigns: [Instant] = []
+    var syncDeadline: Instant?
+    var requestAllowedAt: Instant?
+    var switchoverAskedAt: Instant?
+    var peerTerm: UInt64 = 0
+    var greetingNonce: UInt64?
+    var failedSends = 0
+    var hasSaidStopped = false
+    var random: SplitMix64
+
+    /// A hand-over or question under way.
+    enum Phase: Hashable, Sendable {
+        /// Nothing.
+        case settled
+        /// Active: the peer was asked to prepare.
+        case awaitingReady(Release, until: Instant)
+        /// Not Active: address and MAC are up behind the fence.
+        case prepared(until: Instant)
+        /// A hint from the LAN waits for the peer's answer.
+        case questioning(Hint, nonce: UInt64, until: Instant)
+        /// The Active was asked for the role.
+        case requesting(until: Instant)
+        /// Active, woken late: what was received meanwhile comes first.
+        case draining
+    }
+
+    /// How a release ends.
+    struct Release: Hashable, Sendable {
+        var target: HSRPState
+        var reason: String
+        /// Dropped when the peer declines.
+        var isOptional: Bool
+    }
+
+    /// What was heard on the LAN and may be forged.
+    enum Hint: Hashable, Sendable {
+        case activeSilent
+        case activeResigned
+        case otherActive(isBetter: Bool)
+        case coup
+    }
+
+    /// Starts in Initial, interface down; `seed` feeds jitter and nonces.
+    public init(settings: GroupSettings, priority: UInt8, redundancy: RedundancyStatus, seed: UInt64) {
+        self.settings = settings
+        self.priority = priority
+        self.redundancy = redundancy
+        virtualAddress = settings.virtualAddress
+        hello = settings.hello
+        hold = settings.hold
+        random = SplitMix64(seed: seed)
+    }
+
+    /// Steps the machine; `now` must never go back.
+    public mutating func handle(_ event: GroupEvent, at now: Instant, actions: inout [GroupAction]) {
+        noticeStall(event, at: now, actions: &actions)
+        switch event {
+        case .interfaceChanged(let isUp):
+            isInterfaceUp = isUp
+            reconsiderRunning(reason: isUp ? "interface up" : "interface down", at: now, actions: &actions)
+        case .fitnessChanged(let isFit):
+            self.isFit = isFit
+            reconsiderRunning(reason: isFit ? "fit again" : "tracked object down", at: now, actions: &actions)
+        case .messageReceived(let message, let source):
+            receive(message, from: source, at: now, actions: &actions)
+        case .priorityChanged(let value):
+            changePriority(value, at: now, actions: &actions)
+        case .redundancyChanged(let status):
+            changeRedundancy(status, at: now, actions: &actions)
+        case .roleMessageReceived(let message, let term):
+            receive(message, term: term, at: now, actions: &actions)
+        case .switchoverRequested(let force):
+            requestSwitchover(force: force, at: now, actions: &actions)
+        case .stopRequested:
+            isStopping = true
+            reconsiderRunning(reason: "shutdown", at: now, actions: &actions)
+        case .resumed:
+            resume(at: now, actions: &actions)
+        case .settingsChanged(let new):
+            changeSettings(new, at: now, actions: &actions)
+        case .sendFailed:
+            noteFailedSend(at: now, actions: &actions)
+        case .sendSucceeded:
+            failedSends = 0
+        case .drained:
+            finishDraining(at: now, actions: &actions)
+        case .deadlineReached:
+            break
+        }
+        reachDeadlines(at: now, actions: &actions)
+        if isStopping, state == .initial, resigns.isEmpty, !hasSaidStopped {
+            hasSaidStopped = true
+            actions.append(.stopped)
+        }
+    }
+
+    /// The term that goes out with role messages: the one this node holds the role in, else the highest known.
+    public var term: UInt64 { state == .active ? roleTerm : highestTerm }
+
+    /// Whether the group may run at all.
+    var canRun: Bool { isInterfaceUp && isFit && !isStopping }
+
+    /// Whether this node may be given the role; with `stateful` that takes an IKE daemon.
+    var isFitForRole: Bool { !redundancy.isStateful || redundancy.isIKEDaemonFit }
+
+    /// Whether `address` is our own peer's, for which the association speaks too.
+    func isPeer(_ address: IPv4Address) -> Bool { settings.peerAddresses?.contains(address) ?? true }
+
+    mutating func reconsiderRunning(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        if canRun, state == .initial {
+            apply(.enabled, reason: reason, at: now, actions: &actions)
+        } else if !canRun, state != .initial {
+            apply(.disabled, reason: reason, at: now, actions: &actions)
+        }
+    }
+
+    mutating func changeSettings(_ new: GroupSettings, at now: Instant, actions: inout [GroupAction]) {
+        precondition(new.group == settings.group, "another group is another machine")
+        if new.hello != settings.hello || new.hold != settings.hold {
+            hello = new.hello
+            hold = new.hold
+            if helloDeadline != nil { scheduleHello(at: now) }
+        }
+        settings = new
+        considerPreempting(at: now, actions: &actions)
+    }
+
+    mutating func changePriority(_ value: UInt8, at now: Instant, actions: inout [GroupAction]) {
+        guard value != priority else { return }
+        let fell = value < priority
+        priority = value
+        hasYieldedToOperator = false
+        switch state {
+        case .active:
+            if case .awaitingReady = phase { return }
+            if fell, considerGiving(at: now, actions: &actions) { return }
+            sendHello(at: now, actions: &actions)
+        case .speak, .standby:
+            sendHello(at: now, actions: &actions)
+            considerPreempting(at: now, actions: &actions)
+        case .listen:
+            considerPreempting(at: now, actions: &actions)
+        case .initial, .learn:
+            break
+        }
+    }
+
+    mutating func noteFailedSend(at now: Instant, actions: inout [GroupAction]) {
+        failedSends += 1
+        actions.append(.count("hello.sendFailed"))
+        guard failedSends == GroupTiming.failedSendsBeforeHandover, state == .active else { return }
+        actions.append(.log(.warning, "hellos cannot be sent"))
+        if isHandoverPossible {
+            beginRelease(
+                Release(target: .speak, reason: "hellos cannot be sent", isOptional: true), at: now, actions: &actions)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Primitives
+
+/// What configuration and the interface say about one group on one node.
+public struct GroupSettings: Hashable, Sendable {
+    /// The group's number, 0 to 255.
+    public var group: UInt8
+    /// The interface's own address and network; hellos from elsewhere are refused.
+    public var interfacePrefix: IPv4Prefix
+    /// The configured virtual address; nil learns it from the Active.
+    public var virtualAddress: IPv4Address?
+    /// Whether a lower-priority Active is relieved.
+    public var preempt = false
+    /// `preempt delay sync`: bounds the wait for STANDBY HOT; nil waits without limit.
+    public var preemptSyncDelay: Interval?
+    /// Time between hellos.
+    public var hello: Interval = .seconds(3)
+    /// How long a hello is valid; more than `hello`.
+    public var hold: Interval = .seconds(10)
+    /// Takes hello and hold time from the Active (timers not configured here).
+    public var learnsTimers = false
+    /// Times the Active by our own hold time, as sub-second times cannot be said in version 1.
+    public var usesOwnHoldTime = false
+    /// Clear-text authentication.
+    public var authentication: AuthenticationText = .cisco
+    /// Addresses of our own peer; nil takes every router heard for the peer (its address here is not known).
+    public var peerAddresses: [IPv4Address]? = []
+    /// Shortens the first Speak to little more than a hello where nobody at all was heard for a hold time.
+    public var allowsFastStart = false
+
+    /// Makes settings with IOS's defaults.
+    public init(group: UInt8, interfacePrefix: IPv4Prefix, virtualAddress: IPv4Address?) {
+        self.group = group
+        self.interfacePrefix = interfacePrefix
+        self.virtualAddress = virtualAddress
+    }
+
+    /// How long the kernel keeps the virtual address without renewal: ⌈hold⌉ held between 1 and 3 s.
+    public var leaseSeconds: Int {
+        min(max((hold.milliseconds + 999) / 1000, 1), 3)
+    }
+}
+
+/// Fixed times of the product's own rules (DESIGN §3, §5).
+public enum GroupTiming {
+    /// How long a releasing Active waits for the HOT peer's `ready`.
+    public static let readyWait = Interval.milliseconds(50)
+    /// How long an answer to a `question` may take before the hint is obeyed.
+    public static let answerWait = Interval.milliseconds(50)
+    /// How long the Active may stay silent to `requestRole` before Coup.
+    public static let requestWait = Interval.milliseconds(200)
+    /// How long a prepared takeover waits behind its fence for `fenced`.
+    public static let preparedWait = Interval.milliseconds(500)
+    /// Behind the lease: how late the kernel may remove an expired address (measured 0.1–0.3 s).
+    public static let leaseGrace = Interval.milliseconds(300)
+    /// For how long after a confirmed takeover the old Active's late hellos are not believed.
+    public static let staleHelloWindow = Interval.milliseconds(250)
+    /// When Resign is repeated, counted from the first one.
+    public static let resignRepeats = [Interval.milliseconds(20), .milliseconds(60)]
+    /// When the announcement is repeated, counted from the first one.
+    public static let announcementRepeats = [Interval.seconds(2), .seconds(4)]
+    /// How long a switchover may take before it is reported as failed.
+    public static let switchoverWait = Interval.seconds(10)
+    /// Failed transmissions in a row after which a HOT peer is given the role.
+    public static let failedSendsBeforeHandover = 3
+}
