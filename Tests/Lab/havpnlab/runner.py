@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs scenarios one after the other in one booted system and counts."""
+
+import re
+import sys
+import time
+import traceback
+
+from .system import Failure
+from .world import World
+
+_scenarios = []
+
+
+def scenario(sentence):
+    """Registers a function of one World as a scenario; what it returns is printed as its measure."""
+    def register(function):
+        _scenarios.append((sentence, function))
+        return function
+    return register
+
+
+def main(pattern=""):
+    """Runs the scenarios whose sentence contains `pattern`; returns 0 only if all passed."""
+    chosen = [(sentence, function) for sentence, function in _scenarios if re.search(pattern, sentence, re.IGNORECASE)]
+    if not chosen:
+        print(f"no scenario matches {pattern!r}; there are:")
+        for sentence, _ in _scenarios:
+            print(f"  {sentence}")
+        return 2
+    started = time.monotonic()
+    world = World().build()
+    print(f"the seed's network stands after {time.monotonic() - started:.1f} s", flush=True)
+    passed, failed = 0, 0
+    for sentence, function in chosen:
+        started = time.monotonic()
+        try:
+            measure = function(world)
+            verdict, remark = "ok  ", f" ({measure})" if measure else ""
+            passed += 1
+        except Exception as error:
+            verdict, remark = "FAIL", f"\n        {error}"
+            if not isinstance(error, Failure):
+                remark += "\n" + traceback.format_exc()
+            remark += f"\n        logs: {world.keep_logs(re.sub('[^a-z0-9]+', '-', sentence.lower()).strip('-'))}"
+            failed += 1
+        seconds = time.monotonic() - started
+        try:
+            world.reset()
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
+        print(f"{verdict} {seconds:6.1f} s  {sentence}{remark}", flush=True)
+    world.destroy()
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routers, switches and cables of the seed, as network namespaces, bridges and veth pairs.
+
+                  inside 10.2.0.0/24              outside 10.1.0.0/24         branch 10.0.0.0/24
+                      ┌─ eth0 .3  r3  .3 eth1 ─┐
+    r2 .2 ── sw-in ──┤        eth2│           ├── sw-out ── .5 eth1 r5 eth0 .5 ── sw-branch ── .6 r6
+                      └─ eth0 .4  r4  .4 eth1 ─┘
+                           sync 192.168.9.0/24 (sw-sync)
+"""
+
+import os
+
+from . import system
+from .system import batch, run, set_link
+
+ROUTERS = ("r2", "r3", "r4", "r5", "r6")
+VIRTUAL_ADDRESS = "10.1.0.100"
+
+#: switch: {router: (interface, address)}
+PLUGS = {
+    "sw-in": {"r2": ("eth0", "10.2.0.2/24"), "r3": ("eth0", "10.2.0.3/24"), "r4": ("eth0", "10.2.0.4/24")},
+    "sw-out": {"r3": ("eth1", "10.1.0.3/24"), "r4": ("eth1", "10.1.0.4/24"), "r5": ("eth1", "10.1.0.5/24")},
+    "sw-branch": {"r5": ("eth0", "10.0.0.5/24"), "r6": ("eth0", "10.0.0.6/24")},
+    "sw-sync": {"r3": ("eth2", "192.168.9.3/24"), "r4": ("eth2", "192.168.9.4/24")},
+}
+
+_SETTINGS = (
+    "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1",
+    "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
+    "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.default.accept_redirects=0",
+    "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0",
+)
+
+
+def hardware_address(router, interface):
+    """The address that a captured frame shows: router and interface number stand in its last bytes."""
+    return f"02:00:00:00:{int(router[1:]):02x}:{int(interface[3:]):02x}"
+
+
+def build():
+    """Creates namespaces, switches, cables, addresses and the routes that never change."""
+    # A module in some kernels; loaded later, it would come up with its own settings.
+    run("modprobe", "-q", "ipv6", check=False)
+    for switch in PLUGS:
+        _create(switch)
+        batch(switch, ["link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set br0 up"])
+    for router in ROUTERS:
+        build_router(router)
+    os.makedirs(system.RUN, exist_ok=True)
+
+
+def build_router(router):
+    """Creates a router with its cables, addresses and the routes that never change."""
+    _create(router)
+    batch(router, ["link set lo up"])
+    for switch, plugs in PLUGS.items():
+        if router in plugs:
+            interface, address = plugs[router]
+            batch(switch, [
+                f"link add {router} type veth peer name {interface} "
+                f"address {hardware_address(router, interface)} netns {router}",
+                f"link set {router} master br0", f"link set {router} up",
+            ])
+            batch(router, [f"address add {address} dev {interface}", f"link set {interface} up"])
+    if router in ("r3", "r4", "r5"):
+        run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", namespace=router)
+    if router == "r6":
+        batch(router, ["route add default via 10.0.0.5"])
+    if router == "r5":
+        batch(router, [f"route add 10.2.0.0/24 via {VIRTUAL_ADDRESS}"])
+
+
+def destroy_router(router):
+    """What a power cut leaves of a router in the kernel: nothing. Its processes must be gone already."""
+    for switch, plugs in PLUGS.items():
+        if router in plugs:
+            run("ip", "-n", switch, "link", "delete", router, check=False)
+    run("ip", "netns", "delete", router)
+
+
+def _create(namespace):
+    run("ip", "netns", "add", namespace)
+    run("sysctl", "-e", "-q", "-w", *_SETTINGS, namespace=namespace)
+
+
+def destroy():
+    """Deletes every namespace; what lived in it goes with it."""
+    for name in (*ROUTERS, *PLUGS):
+        run("ip", "netns", "delete", name, check=False)
+
+
+def switch_of(router, interface):
+    """The switch at the other end of a cable."""
+    for switch, plugs in PLUGS.items():
+        if router in plugs and plugs[router][0] == interface:
+            return switch
+    raise KeyError(f"{router} has no {interface}")
+
+
+def pull_cable(router, interface):
+    """Takes a cable out at the switch; the router loses its carrier. Returns the monotonic time in seconds."""
+    return set_link(switch_of(router, interface), router, False)[0]
+
+
+def plug_cable(router, interface):
+    """Puts the cable back. Returns the monotonic time in seconds."""
+    return set_link(switch_of(router, interface), router, True)[0]
+
+
+def plug_all_cables():
+    """Puts every cable back."""
+    for switch, plugs in PLUGS.items():
+        for router in plugs:
+            set_link(switch, router, True)
