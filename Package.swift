@@ -40,7 +40,12 @@ let package = Package(
                 "SecurityAssociations", "FirstHop", "ByteCodec", "Primitives",
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
-        room("StrongSwan", uses: ["Replication", "SecurityAssociations", "ByteCodec", "Primitives"]),
+        room(
+            "StrongSwan",
+            uses: [
+                "Replication", "SecurityAssociations", "ByteCodec", "Primitives",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
         room("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         room("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         room("Control", uses: ["Primitives"]),

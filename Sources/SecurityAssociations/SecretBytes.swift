@@ -39,6 +39,7 @@ public final class SecretBytes: Sendable {
 }
 
 extension SecretBytes: Equatable {
+    /// Compares the bytes.
     public static func == (left: SecretBytes, right: SecretBytes) -> Bool { left.hasSameBytes(as: right) }
 }
 

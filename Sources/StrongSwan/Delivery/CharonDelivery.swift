@@ -1,81 +1,200 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DequeModule
 public import Primitives
 
 /// Brings records and role commands to the local charon: exactly once, in order, never faster than it reads.
+///
+/// The ha plugin's socket is UDP without acknowledgements; what tells us is its receive queue and drop counter.
+///
+///                  version known                     plan made (or cancelled by a takeover)
+///     ┌─────────┐ ───────────────► ┌──────────┐ ─────────────────────────────► ┌─────────┐
+///     │ unknown │                  │ planning │                                │ flowing │
+///     └─────────┘                  └──────────┘ ◄───────────────────────────── └─────────┘
+///                    version known │        ▲    dropped, restarted, over limit, wanted │
+///     ┌──────┐  or charon restarted│        │                                           │
+///     │ lost │ ────────────────────┴────────┘                                           │
+///     └──────┘ ◄────────────────────────────────────── charon lost ─────────────────────┘
+///
+/// Planning: wait until charon's queue is empty and its last message worked off, have its SAs listed and compared with
+/// the journal, deliver the difference. Records that arrive meanwhile are in the journal, hence in the plan.
+/// Roles: SEGMENT_DROP makes charon active, SEGMENT_TAKE passive; STATUS each second keeps it there
+/// (reference ipsec-ha §1.7), and says nothing between a decided and a delivered takeover.
 public struct CharonDelivery: Sendable {
-    /// What happened.
-    public enum Event: Sendable {
-        /// A record from the peer was appended to the journal.
-        case recordArrived(CharonRecord)
-        /// The node's role is to be told to charon, behind all records that arrived before.
-        case roleDecided(isActive: Bool)
-        /// charon's receive queue was looked at; `dropCount` is the kernel's drop counter of that socket.
-        case queueObserved(byteCount: Int, dropCount: UInt64)
-        /// charon's socket does not exist, or a send was refused.
-        case charonLost
-        /// charon's wire version became known by a message or by its release (VICI).
-        case versionLearned(HAVersion)
-        /// charon lost its SAs (RESYNC heard, or VICI connected to another process than before).
-        case charonRestarted
-        /// The plan asked for by `requestPlan` is ready.
-        case planMade(ReconciliationPlan)
-        /// `nextDeadline` has passed.
-        case deadlineReached
+    enum Phase: Sendable, Equatable {
+        case unknown
+        case planning(reason: PlanReason, stage: PlanStage)
+        case flowing
+        case lost
     }
 
-    /// What to do.
-    public enum Action: Sendable, Equatable {
-        /// Send this datagram to charon.
-        case send(HAMessage)
-        /// Look at charon's receive queue and report `queueObserved` or `charonLost`.
-        case observeQueue
-        /// List charon's SAs, compare with the journal, terminate the strangers and report `planMade`.
-        case requestPlan(reason: PlanReason)
-        /// Everything up to this record was read by charon.
-        case acknowledge(sequence: UInt64)
-        /// charon has read the role command, and so every record before it.
-        case reportRole(isActive: Bool)
-        /// The charon that held the live SAs lost them.
-        case reportActiveLoss
-        /// Add one to the counter of this name.
-        case count(Counter)
+    enum PlanStage: Sendable, Equatable {
+        case draining
+        case settling(until: Instant)
+        case waiting(until: Instant)
     }
 
-    /// Why charon's SAs must be compared with the journal.
-    public enum PlanReason: Sendable, Equatable {
-        /// Nothing is known of charon yet.
-        case started
-        /// charon started anew.
-        case restarted
-        /// The kernel dropped datagrams before charon read them.
-        case dropped
-        /// More waited than `Limits.deliveryQueueCount`.
-        case overLimit
-        /// The owner asked.
-        case requested
+    enum Item: Sendable {
+        case message(HAMessage)
+        case record(CharonRecord)
+        case role(isActive: Bool)
+        /// The end of a plan.
+        case mark(sequence: UInt64)
     }
 
-    /// Counters; raw values are their names.
-    public enum Counter: String, Sendable, CaseIterable {
-        /// A record was sent to charon.
-        case sent = "delivery.sent"
-        /// Datagrams were lost between us and charon.
-        case dropped = "delivery.dropped"
-        /// The queue was full and was replaced by a plan.
-        case overLimit = "delivery.over-limit"
-        /// A record was held back because charon died of it twice.
-        case poisoned = "delivery.poisoned"
-        /// A record cannot be expressed in the local charon's version.
-        case untranslatable = "delivery.untranslatable"
-    }
+    var phase = Phase.unknown
+    var version: HAVersion?
+    var queue = Deque<Item>()
+    /// Records that arrived while planning; part of the plan unless it is cancelled.
+    var held = Deque<CharonRecord>()
+    var wantsPlan = false
+    var isObserving = false
+    /// When to look at the queue again.
+    var observationDue: Instant?
+    var observationPause = Timers.observation
+    var lastDropCount: UInt64?
+    var sentSequence: UInt64?
+    var sentRole: Bool?
+    var wantedRole: Bool?
+    var toldRole: Bool?
+    /// charon died while it was active.
+    var hasLostActive = false
+    var statusDue: Instant?
+    var suspicion = CrashSuspicion()
 
     /// Starts with nothing known of charon; the first plan is asked for when its version is.
     public init() {}
 
     /// The time at which `deadlineReached` is due.
-    public var nextDeadline: Instant? { nil }
+    public var nextDeadline: Instant? {
+        let planDue: Instant? =
+            switch phase {
+            case .planning(_, .settling(let until)), .planning(_, .waiting(let until)): until
+            default: nil
+            }
+        return [observationDue, statusDue, planDue].compactMap { $0 }.min()
+    }
+
+    /// The number of items not sent yet.
+    public var backlogCount: Int { queue.count + held.count }
 
     /// Takes one event and appends what is to be done.
-    public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {}
+    public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {
+        switch (phase, event) {
+        case (.flowing, .recordArrived(let record)): enqueue(record, now, &actions)
+        case (.planning, .recordArrived(let record)): hold(record)
+        case (.unknown, .recordArrived), (.lost, .recordArrived): break
+        case (_, .roleDecided(let isActive)): decide(isActive, now, &actions)
+        case (.lost, .queueObserved): break
+        case (_, .queueObserved(let byteCount, let dropCount)):
+            observe(byteCount: byteCount, dropCount: dropCount, now, &actions)
+        case (.lost, .charonLost): break
+        case (_, .charonLost): lose(now, &actions)
+        case (.unknown, .versionLearned(let version)):
+            self.version = version
+            plan(.started, now, &actions)
+        case (.lost, .versionLearned(let version)):
+            self.version = version
+            restart(now, &actions)
+        case (_, .versionLearned(let version)): self.version = version
+        case (.unknown, .charonRestarted): break
+        case (_, .charonRestarted): restart(now, &actions)
+        // The active charon is the source of the journal, not its copy.
+        case (.flowing, .planWanted) where wantedRole != true:
+            wantsPlan = true
+            pump(now, &actions)
+        case (_, .planWanted): break
+        case (.planning(_, .waiting), .planMade(let plan)): adopt(plan, now, &actions)
+        case (_, .planMade): break
+        case (_, .deadlineReached): reachDeadline(now, &actions)
+        }
+    }
+
+    private mutating func enqueue(_ record: CharonRecord, _ now: Instant, _ actions: inout [Action]) {
+        guard queue.count < Limits.deliveryQueueCount else {
+            actions.append(.count(.overLimit))
+            return plan(.overLimit, now, &actions)
+        }
+        queue.append(.record(record))
+        pump(now, &actions)
+    }
+
+    private mutating func hold(_ record: CharonRecord) {
+        if held.count < Limits.deliveryQueueCount { held.append(record) }
+    }
+
+    private mutating func decide(_ isActive: Bool, _ now: Instant, _ actions: inout [Action]) {
+        guard isActive != wantedRole else { return }
+        wantedRole = isActive
+        statusDue = nil
+        switch phase {
+        case .flowing:
+            queue.append(.role(isActive: isActive))
+            pump(now, &actions)
+        case .planning(.requested, _) where held.count < Limits.deliveryQueueCount:
+            // Nothing is known to be wrong: the takeover does not wait for a routine comparison.
+            cancelPlan(now, &actions)
+        case .planning, .unknown, .lost: break
+        }
+    }
+
+    private mutating func adopt(_ plan: ReconciliationPlan, _ now: Instant, _ actions: inout [Action]) {
+        held.removeAll()
+        phase = .flowing
+        // SAs that reach an active charon would stay passive: only a change of the segment moves them.
+        if wantedRole == true, toldRole != nil, !plan.records.isEmpty {
+            queue.append(.role(isActive: false))
+            toldRole = nil
+        }
+        queue.append(contentsOf: plan.deletions.map { .message($0) })
+        queue.append(contentsOf: plan.records.map { .record($0) })
+        queue.append(.mark(sequence: plan.throughSequence))
+        if let wantedRole, wantedRole != toldRole { queue.append(.role(isActive: wantedRole)) }
+        pump(now, &actions)
+    }
+
+    private mutating func restart(_ now: Instant, _ actions: inout [Action]) {
+        let wasActive = toldRole == true || hasLostActive
+        if toldRole == true { actions.append(.reportActiveLoss) }
+        (toldRole, statusDue, lastDropCount, hasLostActive) = (nil, nil, nil, false)
+        guard wasActive, wantedRole == true else { return plan(.restarted, now, &actions) }
+        queue.removeAll()
+        held.removeAll()
+        phase = .flowing
+        queue.append(.role(isActive: true))
+        pump(now, &actions)
+    }
+
+    private mutating func lose(_ now: Instant, _ actions: inout [Action]) {
+        suspicion.noteLoss(at: now)
+        if toldRole == true {
+            hasLostActive = true
+            actions.append(.reportActiveLoss)
+        }
+        phase = .lost
+        queue.removeAll()
+        held.removeAll()
+        (sentSequence, sentRole, toldRole, statusDue, observationDue, lastDropCount) = (nil, nil, nil, nil, nil, nil)
+        isObserving = false
+        wantsPlan = false
+    }
+
+    private mutating func reachDeadline(_ now: Instant, _ actions: inout [Action]) {
+        if let due = statusDue, due <= now { sendStatus(now, &actions) }
+        if let due = observationDue, due <= now { look(&actions) }
+        switch phase {
+        case .planning(let reason, .settling(let until)) where until <= now:
+            phase = .planning(reason: reason, stage: .waiting(until: now + Timers.planWait))
+            actions.append(.requestPlan(reason: reason))
+        case .planning(let reason, .waiting(let until)) where until <= now:
+            // A charon that does not answer VICI: a takeover goes on without, everything else asks again.
+            if wantedRole == true, toldRole != true {
+                cancelPlan(now, &actions)
+            } else {
+                phase = .planning(reason: reason, stage: .waiting(until: now + Timers.planWait))
+                actions.append(.requestPlan(reason: reason))
+            }
+        default: break
+        }
+    }
 }

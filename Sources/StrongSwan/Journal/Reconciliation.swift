@@ -1,25 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What makes a charon's SAs equal to the journal's.
+/// What makes a passive charon's SAs equal to the journal's.
 public struct ReconciliationPlan: Sendable, Equatable {
-    /// Messages to deliver in order: deletions first, then records of what is missing.
-    public var messages: [CharonRecord] = []
+    /// Deletions to deliver first; after them charon holds nothing that the journal lacks.
+    public internal(set) var deletions: [HAMessage] = []
+    /// Records of what charon lacks, in order.
+    public internal(set) var records: [CharonRecord] = []
     /// Half-open strangers, by charon's number, to terminate through VICI before anything else.
-    public var strangers: [UInt32] = []
-    /// Child SAs that the messages install or install anew; their counters must be set again.
-    public var installedChildren: [ChildSPIPair] = []
+    public internal(set) var strangers: [UInt32] = []
+    /// Child SAs that the records install, or install anew; their counters must be set again.
+    public internal(set) var installedChildren: [ChildSPIPair] = []
+    /// The journal's newest record when the plan was made: with the plan, everything up to it is delivered.
+    public internal(set) var throughSequence: UInt64
 
     /// Tells whether charon holds what it should.
-    public var isEmpty: Bool { messages.isEmpty && strangers.isEmpty }
+    public var isEmpty: Bool { deletions.isEmpty && records.isEmpty && strangers.isEmpty }
 
-    /// Compares a passive charon's listing with the journal; `version` is the local charon's.
-    public init(journal: CharonJournal, listing: [ListedIKE], version: HAVersion) {}
-
-    /// On the active node: deletions that the journal missed, to be appended and passed on like charon's own.
+    /// Compares a passive charon's listing with the journal.
     ///
-    /// An SA counts as missed only if it was missing from `listing` and stood in the journal before
-    /// `settledSequence`, so that what was added while the listing was made is left alone.
+    /// The listing must have been asked for after charon's queue was seen empty. `refreshesState` delivers message
+    /// ids and last updates of standing SAs too, for use after datagrams were lost; `version` is the local charon's.
+    public init(journal: CharonJournal, listing: [ListedIKE], refreshesState: Bool = false, version: HAVersion) {
+        throughSequence = journal.lastSequence
+        let expected = journal.expected
+        var listed: [IKESPIPair: ListedIKE] = [:]
+        for ike in listing {
+            if journal.nodes[ike.spis] == nil, ike.state == "CONNECTING" {
+                strangers.append(ike.uniqueID)
+            } else if expected.ikeSAs[ike.spis] == nil || listed[ike.spis] != nil {
+                // A second SA of the same SPIs comes from a record delivered twice: both go, one comes back.
+                deletions.append(.ikeDelete(ike.identity, version: version))
+            } else {
+                listed[ike.spis] = ike
+            }
+        }
+        let doubled = Set(deletions.compactMap { $0.identity?.spis })
+        for spis in doubled where listed.removeValue(forKey: spis) != nil {
+            if let identity = expected.ikeSAs[spis] { deletions.append(.ikeDelete(identity, version: version)) }
+        }
+        for (spis, node) in journal.nodes where node.parent == nil {
+            reconcile(family: journal.subtree(of: spis), of: journal, expected, listed, refreshesState, version)
+        }
+        records.sort { $0.sequence < $1.sequence }
+    }
+
+    private mutating func reconcile(
+        family: [IKESPIPair], of journal: CharonJournal, _ expected: LiveSet, _ listed: [IKESPIPair: ListedIKE],
+        _ refreshesState: Bool, _ version: HAVersion
+    ) {
+        let holders = family.filter { expected.ikeSAs[$0] != nil }
+        var missing: [CharonRecord] = []
+        var needsWholeFamily = false
+        var extras: [HAMessage] = []
+        for holder in holders {
+            guard let ike = listed[holder], let node = journal.nodes[holder] else {
+                needsWholeFamily = true
+                continue
+            }
+            // A lost IKE_UPDATE leaves the SA half open for ever.
+            if ike.state == "CONNECTING", node.firstUpdate != nil { needsWholeFamily = true }
+            extras += ike.children
+                .filter { $0.spis.inbound != 0 && expected.childSAs[$0.spis] != holder }
+                .map { .childDelete(ike.identity, inboundSPI: $0.spis.inbound, version: version) }
+            if refreshesState { missing += node.refreshable }
+        }
+        for member in family {
+            for record in journal.nodes[member]?.children.values ?? [:].values {
+                guard let spis = record.message.childSPIs, let holder = expected.childSAs[spis] else { continue }
+                if listed[holder]?.children.contains(where: { $0.spis == spis }) ?? false { continue }
+                missing.append(record)
+                // The keys come from an SA that charon has replaced already.
+                if holder != member { needsWholeFamily = true }
+            }
+        }
+        if needsWholeFamily {
+            deletions += holders.compactMap { listed[$0]?.identity }.map { .ikeDelete($0, version: version) }
+            missing = family.flatMap { journal.nodes[$0]?.records ?? [] }
+        } else {
+            deletions += extras
+        }
+        records += missing
+        installedChildren += missing.compactMap { $0.message.kind == .childAdd ? $0.message.childSPIs : nil }
+    }
+
+    /// Deletions that the journal of the active node missed, to be appended and passed on like charon's own.
+    ///
+    /// charon says nothing of a child that a rekeyed IKE SA took along half deleted (reference ipsec-ha §1.10). Only
+    /// records up to `settledSequence`, the newest when the listing was asked for, count as missed.
     public static func missedDeletions(
         journal: CharonJournal, listing: [ListedIKE], settledSequence: UInt64, version: HAVersion
-    ) -> [HAMessage] { [] }
+    ) -> [HAMessage] {
+        let listedIKEs = Set(listing.map(\.spis))
+        let listedChildren = Set(listing.flatMap(\.children).map(\.spis))
+        let expected = journal.expected
+        var missed: [HAMessage] = []
+        for (spis, node) in journal.nodes {
+            if !node.isEnded, node.successors.isEmpty, node.firstSequence <= settledSequence,
+                !listedIKEs.contains(spis)
+            {
+                missed.append(.ikeDelete(node.identity, version: version))
+            }
+            for record in node.children.values where record.sequence <= settledSequence {
+                guard let child = record.message.childSPIs, !listedChildren.contains(child),
+                    let holder = expected.childSAs[child], let identity = expected.ikeSAs[holder],
+                    listedIKEs.contains(holder)
+                else { continue }
+                missed.append(.childDelete(identity, inboundSPI: child.inbound, version: version))
+            }
+        }
+        return missed
+    }
+}
+
+extension JournalNode {
+    /// Records that may be delivered again to a standing SA without harm.
+    var refreshable: [CharonRecord] {
+        [
+            lastUpdate ?? firstUpdate, addressUpdate, virtualAddressUpdate, messageIDInitiator, messageIDResponder,
+            initializationVector,
+        ].compactMap { $0 }
+    }
 }

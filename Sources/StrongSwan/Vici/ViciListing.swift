@@ -8,7 +8,7 @@ public struct ListedIKE: Sendable, Hashable {
     public var name: String
     /// The IKE version, 1 or 2.
     public var version: UInt8
-    /// charon's word: CONNECTING, ESTABLISHED, PASSIVE, REKEYING, REKEYED, DELETING …
+    /// charon's word: CONNECTING, ESTABLISHED, PASSIVE, REKEYING, REKEYED, DELETING or another.
     public var state: String
     /// The gateway's address and port.
     public var localHost: String
@@ -43,7 +43,7 @@ public struct ListedChild: Sendable, Hashable {
     public var uniqueID: UInt32
     /// The child's name.
     public var name: String
-    /// charon's word: INSTALLED, REKEYING, REKEYED, DELETED …
+    /// charon's word: INSTALLED, REKEYING, REKEYED, DELETED or another.
     public var state: String
     /// ESP or AH.
     public var securityProtocol: String
@@ -87,7 +87,7 @@ public struct ListedConnection: Sendable, Hashable {
 public struct ListedChildConfiguration: Sendable, Hashable {
     /// The child's name.
     public var name: String
-    /// The mode: TUNNEL, TRANSPORT …
+    /// The mode: TUNNEL, TRANSPORT or another.
     public var mode: String
     /// The gateway's traffic selectors.
     public var localSelectors: [String]
