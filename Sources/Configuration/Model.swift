@@ -6,7 +6,7 @@ public import Primitives
 public struct Model: Hashable, Sendable {
     /// The node's name for screens and logs.
     public var hostname: String = "havpn"
-    /// Tracked objects by number.
+    /// Tracked objects ordered by number.
     public var trackedObjects: [TrackedObject] = []
     /// Interfaces that carry at least one group, in the file's order.
     public var interfaces: [Interface] = []
@@ -16,7 +16,7 @@ public struct Model: Hashable, Sendable {
     public var scheme: String?
     /// How the association is secured.
     public var security: Security = .unset
-    /// Crypto maps by name.
+    /// Crypto maps in alphabetical order.
     public var cryptoMaps: [CryptoMap] = []
     /// Which IKE daemon holds the SAs.
     public var ikeDaemon: IKEDaemon = .strongSwan(StrongSwanSettings())
@@ -77,10 +77,12 @@ public struct Model: Hashable, Sendable {
         public var authenticationText: String = "cisco"
         /// `standby G name`.
         public var name: String?
-        /// Tracked objects and what they do to the group.
+        /// Tracked objects and what they do to the group, ordered by number; an object may be undefined (it is Up).
         public var tracks: [Track] = []
         /// `standby G follow NAME`: no election of its own.
         public var follows: String?
+        /// `standby G probe ADDRESS`: the neighbour that proves this segment works; kept, not used in this release.
+        public var probe: IPv4Address?
 
         /// Makes a group with IOS's defaults.
         public init(number: Int) { self.number = number }
@@ -121,8 +123,26 @@ public struct Model: Hashable, Sendable {
         /// The peer's addresses; at least one.
         public var remoteAddresses: [IPv4Address] = []
 
+        /// How patient SCTP is; nil values are the daemon's own choice.
+        public var tuning = Tuning()
+
         /// Makes an association with the default ports and no address.
         public init() {}
+
+        /// `retransmit-timeout`, `path-retransmit` and `assoc-retransmit`.
+        public struct Tuning: Hashable, Sendable {
+            /// The least retransmission timeout, 10 to 60000 ms.
+            public var minimumTimeoutMilliseconds: Int?
+            /// The greatest retransmission timeout, not below the least, 10 to 60000 ms.
+            public var maximumTimeoutMilliseconds: Int?
+            /// Retransmissions before a path counts as failed, 1 to 10.
+            public var pathRetransmissions: Int?
+            /// Retransmissions before the association counts as failed, 1 to 20.
+            public var associationRetransmissions: Int?
+
+            /// No value of its own.
+            public init() {}
+        }
     }
 
     /// How the association is secured.
@@ -137,17 +157,17 @@ public struct Model: Hashable, Sendable {
     public struct CryptoMap: Hashable, Sendable {
         /// The map's name.
         public var name: String
-        /// `redundancy GROUP`: the group's name.
+        /// `redundancy GROUP`: the group's name; it resolves.
         public var redundancyGroup: String?
         /// `redundancy GROUP stateful`.
         public var isStateful = false
-        /// Entries by sequence number.
+        /// Entries ordered by sequence number.
         public var entries: [Entry] = []
-        /// `redundancy replay-interval … inbound N`, 0 to 1000.
+        /// `redundancy replay-interval … inbound N`, 0 to 10000: report when a window moved by so many.
         public var inboundReplayInterval: Int = 1000
-        /// `… outbound N`, 1000 to 100000: the least margin of the standby's outbound counters.
+        /// `… outbound N`, 1000 to 10000000: the least margin of the standby's outbound counters.
         public var outboundReplayInterval: Int = 100_000
-        /// Interfaces the map was applied to.
+        /// Interfaces the map was applied to and the one of its group, in alphabetical order.
         public var interfaces: [String] = []
 
         /// Makes an empty map.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a configuration may hold at most; going beyond is an error with a place.
+public enum Limits {
+    /// Bytes of a file: the text must fit one frame between two of our processes.
+    public static let textByteCount = 65_536
+    /// Bytes of a line.
+    public static let lineByteCount = 1024
+    /// Diagnostics that are reported; what follows is only counted.
+    public static let diagnosticCount = 100
+    /// Interfaces with groups or crypto maps.
+    public static let interfaceCount = 64
+    /// HSRP groups in all.
+    public static let groupCount = 255
+    /// Tracked objects.
+    public static let trackedObjectCount = 500
+    /// Tracking lines of a group.
+    public static let tracksPerGroupCount = 64
+    /// Crypto maps.
+    public static let cryptoMapCount = 64
+    /// Entries of all crypto maps together.
+    public static let cryptoMapEntryCount = 1000
+    /// Peers of a crypto map entry.
+    public static let peersPerEntryCount = 64
+    /// Addresses at one end of the association.
+    public static let associationAddressCount = 4
+    /// Bytes of a group name, as in IOS.
+    public static let groupNameByteCount = 25
+    /// Bytes of a crypto map name.
+    public static let cryptoMapNameByteCount = 64
+    /// Bytes of the clear-text authentication data (RFC 2281 §5.1).
+    public static let authenticationTextByteCount = 8
+    /// Bytes of a host name.
+    public static let hostnameByteCount = 63
+    /// Bytes of an interface name (IFNAMSIZ without its terminator).
+    public static let interfaceNameByteCount = 15
+    /// Bytes of the path of a UNIX socket (sun_path without its terminator).
+    public static let socketPathByteCount = 107
+}

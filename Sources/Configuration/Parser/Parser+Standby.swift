@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+private import Primitives
+
+/// `standby [GROUP] …` under an interface (reference first-hop §1.7); a missing group number means group 0.
+extension Parser {
+    private static let interfaceKeywords = ["version", "use-bia", "delay", "redirects", "bfd"]
+    private static let groupKeywords = [
+        "ip", "ipv6", "priority", "preempt", "timers", "authentication", "name", "track", "follow", "probe",
+        "mac-address",
+    ]
+
+    mutating func parseStandby(_ statement: inout Statement, _ interface: String) throws(Fault) {
+        var number = 0
+        var known = Self.groupKeywords
+        if let next = statement.next, let first = next.text.utf8.first, (48...57).contains(first) {
+            let position = statement.position
+            if let wide = Int(next.text), (256...4095).contains(wide) {
+                throw statement.fault(
+                    "group numbers above 255 need HSRP version 2, which is not available in this release; "
+                        + "write a number from 0 to 255")
+            }
+            number = try statement.integer(0...255, "a group number")
+            if statement.isNegated, statement.isAtEnd {
+                draft.editInterface(interface) { $0.groups.removeAll { $0.number == number } }
+                return
+            }
+            if draft.places[.group(interface, number)] == nil { draft.places[.group(interface, number)] = position }
+        } else if let word = statement.optionalKeyword(Self.interfaceKeywords) {
+            return try parseInterfaceStandby(&statement, interface, word)
+        } else {
+            known += Self.interfaceKeywords
+        }
+        if draft.places[.group(interface, number)] == nil {
+            draft.places[.group(interface, number)] = statement.position
+        }
+        let position = statement.position
+        let word = try statement.keyword(known)
+        try parseGroup(&statement, interface, number, word, position)
+    }
+
+    private mutating func parseInterfaceStandby(
+        _ statement: inout Statement, _ interface: String, _ word: String
+    ) throws(Fault) {
+        switch word {
+        case "version":
+            if statement.next?.text == "2", !statement.isNegated {
+                throw statement.unavailable("standby version 2", write: "standby version 1")
+            }
+            if !statement.isAtEnd { _ = try statement.integer(1...2, "the version of HSRP") }
+            try statement.finish()
+        case "use-bia":
+            if statement.optionalKeyword(["scope"]) != nil { _ = try statement.keyword(["interface"]) }
+            try statement.finish()
+            let wanted = !statement.isNegated
+            draft.editInterface(interface) { $0.usesBurnedInAddress = wanted }
+        case "delay":
+            warn(statement.position, "`standby delay` has no effect: a stateful group waits for STANDBY HOT by itself")
+        default:
+            warn(statement.position, "`standby \(word)` has no effect in this release")
+        }
+    }
+
+    private mutating func parseGroup(
+        _ statement: inout Statement, _ interface: String, _ number: Int, _ word: String, _ position: Position
+    ) throws(Fault) {
+        if statement.isNegated {
+            resetGroup(&statement, interface, number, word)
+            return
+        }
+        let before = draft.group(interface, number) ?? Model.Group(number: number)
+        var group = before
+        switch word {
+        case "ip":
+            try parseVirtualAddress(&statement, &group)
+            note(
+                .address(interface, number), position,
+                replaces: before.virtualAddress != nil && before.virtualAddress != group.virtualAddress)
+        case "ipv6": throw statement.unavailable("standby \(number) ipv6", write: "standby \(number) ip ADDRESS")
+        case "priority":
+            group.priority = try statement.integer(0...255, "the priority")
+            note(.priority(interface, number), position, replaces: before.priority != group.priority)
+        case "preempt": try parsePreempt(&statement, &group, .syncDelay(interface, number))
+        case "timers":
+            try parseTimers(&statement, &group, position)
+            note(
+                .timers(interface, number), position,
+                replaces: before.helloMilliseconds != group.helloMilliseconds
+                    || before.holdMilliseconds != group.holdMilliseconds)
+        case "authentication":
+            try parseAuthentication(&statement, &group)
+            note(
+                .authentication(interface, number), position,
+                replaces: before.authenticationText != group.authenticationText)
+        case "name":
+            group.name = try statement.word("the group's name", maximumByteCount: Limits.groupNameByteCount)
+            note(.groupName(interface, number), position, replaces: before.name != group.name)
+        case "track": try parseGroupTrack(&statement, &group, interface)
+        case "follow":
+            group.follows = try statement.word(
+                "the name of the group to follow", maximumByteCount: Limits.groupNameByteCount)
+            note(.follow(interface, number), position, replaces: before.follows != group.follows)
+        case "probe":
+            group.probe = try statement.address("the neighbour to probe")
+            note(.probe(interface, number), position, replaces: before.probe != group.probe)
+            warn(position, "`standby \(number) probe` is kept, but this release does not probe yet")
+        default:
+            throw statement.unavailable("standby \(number) mac-address", write: "standby use-bia")
+        }
+        try statement.finish()
+        draft.editGroup(interface, number) { $0 = group }
+    }
+
+    private mutating func resetGroup(
+        _ statement: inout Statement, _ interface: String, _ number: Int, _ word: String
+    ) {
+        let fresh = Model.Group(number: number)
+        // `no standby 10 track 1 …` names one object, every other `no` form its whole statement.
+        let object = word == "track" ? statement.next.flatMap { Int($0.text) } : nil
+        statement.skipRest()
+        guard draft.group(interface, number) != nil else { return }
+        draft.editGroup(interface, number) { group in
+            switch word {
+            case "ip": group.virtualAddress = nil
+            case "priority": group.priority = fresh.priority
+            case "preempt":
+                group.preempt = false
+                group.preemptSyncDelaySeconds = nil
+            case "timers":
+                group.helloMilliseconds = fresh.helloMilliseconds
+                group.holdMilliseconds = fresh.holdMilliseconds
+                group.timersInMilliseconds = false
+            case "authentication": group.authenticationText = fresh.authenticationText
+            case "name": group.name = nil
+            case "track": group.tracks.removeAll { object == nil || $0.object == object }
+            case "follow": group.follows = nil
+            case "probe": group.probe = nil
+            default: break
+            }
+        }
+    }
+
+    private mutating func parseVirtualAddress(
+        _ statement: inout Statement, _ group: inout Model.Group
+    ) throws(Fault) {
+        if statement.isAtEnd {
+            throw statement.fault(
+                "learning the virtual address is not available in this release; "
+                    + "write `standby \(group.number) ip ADDRESS`")
+        }
+        let place = statement
+        let address = try statement.address("the virtual address")
+        let first = address.value >> 24
+        guard first != 0, first != 127, first < 224 else {
+            throw place.fault("expected a unicast address as virtual address, found `\(address)`")
+        }
+        if statement.optionalKeyword(["secondary"]) != nil {
+            throw place.unavailable("standby ip … secondary", write: "a group of its own for the second address")
+        }
+        group.virtualAddress = address
+    }
+
+    private mutating func parsePreempt(
+        _ statement: inout Statement, _ group: inout Model.Group, _ place: Place
+    ) throws(Fault) {
+        group.preempt = true
+        guard !statement.isAtEnd else { return }
+        _ = try statement.keyword(["delay"])
+        repeat {
+            let position = statement.position
+            let kind = try statement.keyword(["minimum", "reload", "sync"])
+            let seconds = try statement.integer(0...3600, "the delay in seconds")
+            if kind == "sync" {
+                group.preemptSyncDelaySeconds = seconds
+                draft.places[place] = position
+            } else {
+                warn(
+                    position, "`preempt delay \(kind)` has no effect: a stateful group waits for STANDBY HOT by itself")
+            }
+        } while !statement.isAtEnd
+    }
+
+    private mutating func parseTimers(
+        _ statement: inout Statement, _ group: inout Model.Group, _ position: Position
+    ) throws(Fault) {
+        let helloInMilliseconds = statement.optionalKeyword(["msec"]) != nil
+        group.helloMilliseconds =
+            helloInMilliseconds
+            ? try statement.integer(15...999, "the hello interval in milliseconds")
+            : 1000 * (try statement.integer(1...254, "the hello interval in seconds"))
+        let place = statement.position
+        let holdInMilliseconds = statement.optionalKeyword(["msec"]) != nil
+        group.holdMilliseconds =
+            holdInMilliseconds
+            ? try statement.integer(50...3000, "the hold time in milliseconds")
+            : 1000 * (try statement.integer(1...255, "the hold time in seconds"))
+        group.timersInMilliseconds = helloInMilliseconds || holdInMilliseconds
+        guard group.holdMilliseconds > group.helloMilliseconds else {
+            throw Fault(
+                position: place,
+                message: "expected a hold time longer than the hello interval (\(group.helloMilliseconds) ms), "
+                    + "found \(group.holdMilliseconds) ms")
+        }
+        if group.holdMilliseconds < 3 * group.helloMilliseconds {
+            warn(place, "a hold time below three hello intervals lets two lost hellos move the role")
+        }
+    }
+
+    private mutating func parseAuthentication(
+        _ statement: inout Statement, _ group: inout Model.Group
+    ) throws(Fault) {
+        let place = statement
+        let isAlone = statement.second == nil
+        if statement.next?.text == "md5" || !isAlone {
+            // A single word is the data itself, whatever it spells, save `md5`.
+            if try statement.keyword(["text", "md5"]) == "md5" {
+                throw place.unavailable(
+                    "authentication md5", write: "standby \(group.number) authentication text WORD")
+            }
+        }
+        group.authenticationText = try statement.word(
+            "the clear-text authentication data", maximumByteCount: Limits.authenticationTextByteCount)
+    }
+
+    private mutating func parseGroupTrack(
+        _ statement: inout Statement, _ group: inout Model.Group, _ interface: String
+    ) throws(Fault) {
+        let position = statement.position
+        if let next = statement.next, Int(next.text) == nil {
+            throw statement.fault(
+                "tracking an interface by name is not available in this release; "
+                    + "write `track 1 interface \(next.text) line-protocol` "
+                    + "and `standby \(group.number) track 1 decrement 10`")
+        }
+        let object = try statement.integer(1...1000, "the number of a tracked object")
+        var effect = Model.Group.Track.Effect.decrement(10)
+        if !statement.isAtEnd {
+            if try statement.keyword(["decrement", "shutdown"]) == "shutdown" {
+                effect = .shutdown
+            } else {
+                effect = .decrement(try statement.integer(1...255, "the decrement"))
+            }
+        }
+        let place = Place.groupTrack(interface, group.number, object: object)
+        if let index = group.tracks.firstIndex(where: { $0.object == object }) {
+            note(place, position, replaces: group.tracks[index].effect != effect)
+            group.tracks[index].effect = effect
+        } else {
+            group.tracks.append(Model.Group.Track(object: object, effect: effect))
+            draft.places[place] = position
+        }
+    }
+}

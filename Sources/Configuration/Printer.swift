@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+private import Primitives
+
+/// The canonical text of a model; with `secrets` it loads again to the same model.
+///
+/// - Parameters:
+///   - model: A model that `load` made, or one that keeps the same rules.
+///   - secrets: Whether authentication data is printed; otherwise `<hidden>` stands in its place.
+/// - Returns: Lines without abbreviations and without what is default.
+public func print(_ model: Model, secrets: Bool) -> String {
+    var printer = Printer(showsSecrets: secrets)
+    printer.print(model)
+    return printer.lines.joined(separator: "\n") + "\n"
+}
+
+private struct Printer {
+    let showsSecrets: Bool
+    var lines: [String] = []
+
+    mutating func print(_ model: Model) {
+        let standard = Model()
+        if model.hostname != standard.hostname { lines.append("hostname \(quoted(model.hostname))") }
+        for object in model.trackedObjects { print(object) }
+        for interface in model.interfaces {
+            lines += ["!", "interface \(quoted(interface.name))"]
+            if interface.usesBurnedInAddress { lines.append(" standby use-bia") }
+            for group in interface.groups { print(group) }
+            printMaps(on: interface.name, model)
+        }
+        printOtherInterfaces(model)
+        if let association = model.association { print(association) }
+        if model.scheme != nil || model.security != .unset {
+            lines += ["!", "redundancy inter-device"]
+            if let scheme = model.scheme { lines.append(" scheme standby \(quoted(scheme))") }
+            if model.security == .none { lines.append(" security none") }
+        }
+        for map in model.cryptoMaps { print(map) }
+        if case .strongSwan(let settings) = model.ikeDaemon { print(settings) }
+        lines.append("!")
+    }
+
+    private mutating func print(_ object: Model.TrackedObject) {
+        lines += ["!", "track \(object.number) interface \(quoted(object.interface)) line-protocol"]
+        var delay = ""
+        if object.delayDownSeconds > 0 { delay += " down \(object.delayDownSeconds)" }
+        if object.delayUpSeconds > 0 { delay += " up \(object.delayUpSeconds)" }
+        if !delay.isEmpty { lines.append(" delay\(delay)") }
+    }
+
+    private mutating func print(_ group: Model.Group) {
+        let standard = Model.Group(number: group.number)
+        let start = " standby \(group.number) "
+        let count = lines.count
+        if let address = group.virtualAddress { lines.append("\(start)ip \(address)") }
+        if group.priority != standard.priority { lines.append("\(start)priority \(group.priority)") }
+        if group.preempt {
+            let delay = group.preemptSyncDelaySeconds.map { " delay sync \($0)" } ?? ""
+            lines.append("\(start)preempt\(delay)")
+        }
+        if group.timersInMilliseconds || group.helloMilliseconds != standard.helloMilliseconds
+            || group.holdMilliseconds != standard.holdMilliseconds
+        {
+            lines.append("\(start)timers \(timers(group))")
+        }
+        if group.authenticationText != standard.authenticationText {
+            let text = showsSecrets ? quoted(group.authenticationText) : "<hidden>"
+            lines.append("\(start)authentication text \(text)")
+        }
+        if let name = group.name { lines.append("\(start)name \(quoted(name))") }
+        for track in group.tracks {
+            switch track.effect {
+            case .decrement(let amount): lines.append("\(start)track \(track.object) decrement \(amount)")
+            case .shutdown: lines.append("\(start)track \(track.object) shutdown")
+            }
+        }
+        if let follows = group.follows { lines.append("\(start)follow \(quoted(follows))") }
+        if let probe = group.probe { lines.append("\(start)probe \(probe)") }
+        // A group of defaults alone must be said to exist.
+        if lines.count == count { lines.append("\(start)priority \(group.priority)") }
+    }
+
+    private func timers(_ group: Model.Group) -> String {
+        let hello =
+            group.timersInMilliseconds && (15...999).contains(group.helloMilliseconds)
+            ? "msec \(group.helloMilliseconds)" : "\(group.helloMilliseconds / 1000)"
+        let hold =
+            group.timersInMilliseconds && (50...3000).contains(group.holdMilliseconds)
+            ? "msec \(group.holdMilliseconds)" : "\(group.holdMilliseconds / 1000)"
+        return "\(hello) \(hold)"
+    }
+
+    private mutating func printMaps(on interface: String, _ model: Model) {
+        for map in model.cryptoMaps where map.interfaces.contains(interface) {
+            let group = map.redundancyGroup.map { " redundancy \(quoted($0))" } ?? ""
+            lines.append(" crypto map \(quoted(map.name))\(group)\(map.isStateful ? " stateful" : "")")
+        }
+    }
+
+    /// Interfaces that carry a crypto map and no group.
+    private mutating func printOtherInterfaces(_ model: Model) {
+        let known = Set(model.interfaces.map(\.name))
+        for interface in Set(model.cryptoMaps.flatMap(\.interfaces)).subtracting(known).sorted() {
+            lines += ["!", "interface \(quoted(interface))"]
+            printMaps(on: interface, model)
+        }
+    }
+
+    private mutating func print(_ association: Model.Association) {
+        lines += ["!", "ipc zone default", " association \(association.number)", "  no shutdown", "  protocol sctp"]
+        lines.append("   local-port \(association.localPort)")
+        lines.append("    local-ip \(association.localAddresses.map(\.description).joined(separator: " "))")
+        let tuning = association.tuning
+        if let least = tuning.minimumTimeoutMilliseconds, let most = tuning.maximumTimeoutMilliseconds {
+            lines.append("    retransmit-timeout \(least) \(most)")
+        }
+        if let count = tuning.pathRetransmissions { lines.append("    path-retransmit \(count)") }
+        if let count = tuning.associationRetransmissions { lines.append("    assoc-retransmit \(count)") }
+        lines.append("   remote-port \(association.remotePort)")
+        lines.append("    remote-ip \(association.remoteAddresses.map(\.description).joined(separator: " "))")
+    }
+
+    private mutating func print(_ map: Model.CryptoMap) {
+        let standard = Model.CryptoMap(name: map.name)
+        for entry in map.entries {
+            lines += ["!", "crypto map \(quoted(map.name)) \(entry.sequence) ipsec-isakmp"]
+            for peer in entry.peers { lines.append(" set peer \(peer)") }
+            if entry.acceptsAnyPeer { lines.append(" set peer any") }
+            if entry.reverseRoute { lines.append(" reverse-route") }
+        }
+        if map.inboundReplayInterval != standard.inboundReplayInterval
+            || map.outboundReplayInterval != standard.outboundReplayInterval
+        {
+            lines += [
+                "!",
+                "crypto map \(quoted(map.name)) redundancy replay-interval inbound \(map.inboundReplayInterval) "
+                    + "outbound \(map.outboundReplayInterval)",
+            ]
+        }
+    }
+
+    private mutating func print(_ settings: Model.StrongSwanSettings) {
+        let standard = Model.StrongSwanSettings()
+        guard settings != standard else { return }
+        lines += ["!", "ike-daemon strongswan"]
+        if settings.viciPath != standard.viciPath { lines.append(" vici \(quoted(settings.viciPath))") }
+        if settings.haLocal != standard.haLocal || settings.haRemote != standard.haRemote {
+            lines.append(" ha-plugin local \(settings.haLocal) remote \(settings.haRemote)")
+        }
+    }
+
+    /// A value with quotation marks where it needs them; no value holds both white space and a quotation mark.
+    private func quoted(_ value: String) -> String {
+        let isPlain =
+            !value.isEmpty && !value.hasPrefix("\"") && !value.hasPrefix("!") && !value.contains(" ")
+            && Int(value) == nil
+        return isPlain ? value : "\"\(value)\""
+    }
+}

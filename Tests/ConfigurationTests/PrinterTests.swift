@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Primitives
+import Testing
+
+/// A small reproducible source of numbers.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ mixed >> 31
+    }
+}
+
+@Suite("Canonical text")
+struct PrinterTests {
+    @Test("canonical text is stable")
+    func stable() throws {
+        let model = try model(GrammarTests.whole)
+        let text = print(model, secrets: true)
+        #expect(try ConfigurationTests.model(text) == model)
+        #expect(try print(ConfigurationTests.model(text), secrets: true) == text)
+    }
+
+    @Test("the association's default port, an empty model and a bare group survive")
+    func small() throws {
+        for text in ["", "hostname R3\n", "interface eth1\n standby 7 priority 100\n", "crypto map M 5 ipsec-isakmp\n"]
+        {
+            let model = try model(text)
+            #expect(try ConfigurationTests.model(print(model, secrets: true)) == model)
+        }
+    }
+
+    @Test("authentication data is hidden unless asked for, and never its length")
+    func hidden() throws {
+        let model = try model("interface eth1\n standby 1 authentication text pa55word\n")
+        #expect(print(model, secrets: true).contains("authentication text pa55word"))
+        #expect(!print(model, secrets: false).contains("pa55word"))
+        #expect(print(model, secrets: false).contains("authentication text <hidden>"))
+    }
+
+    @Test("printing and loading any model gives the same model", arguments: 0..<300)
+    func property(seed: Int) throws {
+        var generator = SplitMix(seed: UInt64(seed))
+        let model = randomModel(&generator)
+        let text = print(model, secrets: true)
+        #expect(try ConfigurationTests.model(text) == model, "\(text)")
+    }
+}
+
+private func randomModel(_ generator: inout SplitMix) -> Model {
+    var model = Model()
+    if Bool.random(using: &generator) { model.hostname = "node-\(Int.random(in: 0...99, using: &generator))" }
+    for number in numbers(0...4, in: 1...1000, &generator) {
+        var object = Model.TrackedObject(number: number, interface: "eth\(number)")
+        object.delayUpSeconds = Int.random(in: 0...180, using: &generator)
+        object.delayDownSeconds = Bool.random(using: &generator) ? 0 : 7
+        model.trackedObjects.append(object)
+    }
+    var names: [String] = []
+    for index in 0..<Int.random(in: 0...3, using: &generator) {
+        var interface = Model.Interface(name: ["eth9", "bond0.17", "lan", "\"q"][index])
+        interface.usesBurnedInAddress = Bool.random(using: &generator)
+        for number in numbers(1...3, in: 0...255, &generator) {
+            var group = randomGroup(number, &generator)
+            group.virtualAddress = IPv4Address(10, UInt8(index), UInt8(number), 100)
+            if Bool.random(using: &generator) {
+                let name = ["VPN", "a b", "replay-interval", "10", "!x", "none", "standby"].randomElement(
+                    using: &generator)
+                group.name = "\(name ?? "")\(names.count)"
+                names.append(group.name ?? "")
+            } else if let leader = names.first {
+                group.follows = leader
+            }
+            interface.groups.append(group)
+        }
+        model.interfaces.append(interface)
+    }
+    randomAssociation(&model, &generator)
+    randomMaps(&model, &generator)
+    if Bool.random(using: &generator) {
+        var settings = Model.StrongSwanSettings()
+        settings.viciPath = "/run/a b/charon.vici"
+        settings.haRemote = IPv4Address(127, 0, 0, UInt8.random(in: 2...9, using: &generator))
+        model.ikeDaemon = .strongSwan(settings)
+    }
+    // Leaders are named groups that do not follow; the first named group never does.
+    if let scheme = names.first, Bool.random(using: &generator) { model.scheme = scheme }
+    return model
+}
+
+private func numbers(_ count: ClosedRange<Int>, in range: ClosedRange<Int>, _ generator: inout SplitMix) -> [Int] {
+    Set((0..<Int.random(in: count, using: &generator)).map { _ in Int.random(in: range, using: &generator) }).sorted()
+}
+
+private func randomGroup(_ number: Int, _ generator: inout SplitMix) -> Model.Group {
+    var group = Model.Group(number: number)
+    group.priority = Bool.random(using: &generator) ? 100 : Int.random(in: 0...255, using: &generator)
+    group.preempt = Bool.random(using: &generator)
+    if group.preempt, Bool.random(using: &generator) { group.preemptSyncDelaySeconds = 30 }
+    let timers = [(3000, 10000, false), (1000, 4000, false), (250, 800, true), (250, 5000, true), (1000, 3000, true)]
+    let choice = timers.randomElement(using: &generator) ?? timers[0]
+    (group.helloMilliseconds, group.holdMilliseconds, group.timersInMilliseconds) = choice
+    group.authenticationText =
+        ["cisco", "md5", "text", "a b", "x\"y", "!", "x!y", "7"].randomElement(using: &generator) ?? ""
+    for object in numbers(0...3, in: 1...1000, &generator) {
+        let amount = Int.random(in: 1...255, using: &generator)
+        group.tracks.append(
+            .init(object: object, effect: Bool.random(using: &generator) ? .shutdown : .decrement(amount)))
+    }
+    if Bool.random(using: &generator) { group.probe = IPv4Address(10, 1, 0, 5) }
+    return group
+}
+
+private func randomAssociation(_ model: inout Model, _ generator: inout SplitMix) {
+    guard Bool.random(using: &generator) else { return }
+    var association = Model.Association()
+    association.number = Int.random(in: 1...255, using: &generator)
+    association.localPort = Int.random(in: 1...65535, using: &generator)
+    association.remotePort = 5000
+    association.localAddresses = [IPv4Address(192, 168, 9, 3), IPv4Address(192, 168, 8, 3)]
+    association.remoteAddresses = [IPv4Address(192, 168, 9, 4)]
+    if Bool.random(using: &generator) {
+        association.tuning.minimumTimeoutMilliseconds = 100
+        association.tuning.maximumTimeoutMilliseconds = 1000
+        association.tuning.pathRetransmissions = 3
+    }
+    if Bool.random(using: &generator) { association.tuning.associationRetransmissions = 6 }
+    model.association = association
+    model.security = .none
+}
+
+private func randomMaps(_ model: inout Model, _ generator: inout SplitMix) {
+    for name in ["10", "A", "map two"].prefix(Int.random(in: 0...3, using: &generator)) {
+        var map = Model.CryptoMap(name: name)
+        for sequence in numbers(1...3, in: 1...65535, &generator) {
+            var entry = Model.CryptoMap.Entry(sequence: sequence)
+            entry.peers = [IPv4Address(10, 1, 0, 5), IPv4Address(10, 1, 0, 1)]
+            entry.acceptsAnyPeer = Bool.random(using: &generator)
+            entry.reverseRoute = Bool.random(using: &generator)
+            map.entries.append(entry)
+        }
+        let all = model.interfaces.flatMap { interface in interface.groups.map { (interface.name, $0) } }
+        if let (interface, group) = all.first(where: { $0.1.name != nil && $0.1.follows == nil }) {
+            map.redundancyGroup = group.name
+            map.interfaces = [interface, "wan0"].sorted()
+        } else if Bool.random(using: &generator) {
+            map.interfaces = ["wan1"]
+        }
+        map.outboundReplayInterval = Bool.random(using: &generator) ? 100_000 : 5000
+        model.cryptoMaps.append(map)
+    }
+    model.cryptoMaps.sort { $0.name < $1.name }
+}
