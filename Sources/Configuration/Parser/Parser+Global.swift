@@ -90,8 +90,8 @@ extension Parser {
         enter(.track(number))
     }
 
-    /// `delay [up S] [down S]`
     /// `delay [up S] [down S]` under a tracked object.
+    mutating func parseTrack(_ statement: inout Statement, _ number: Int) throws(Fault) {
         _ = try statement.keyword(["delay"])
         guard let index = draft.model.trackedObjects.firstIndex(where: { $0.number == number }) else { return }
         var object = draft.model.trackedObjects[index]

@@ -9,8 +9,8 @@
 struct Parser {
     var draft = Draft()
     var remarks: [Remark] = []
-    /// The modes from outside to inside; the first is global. The column is where the mode was opened.
     /// The modes from outside to inside, global first, each with the column at which it was opened.
+    var modes: [(mode: Mode, indentation: Int)] = [(.global, -1)]
     private var skipped: [Foreign: Skipped] = [:]
     private var saidPrompts = false
 
