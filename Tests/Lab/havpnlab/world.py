@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole seed, up and running: network, routing, IKE daemons, gateways, and the watch kept over them."""
 
+import datetime
 import glob
 import os
 import shutil
@@ -11,7 +12,7 @@ from . import capture, system, topology, traffic
 from .havpn import Gateway, Settings
 from .ike import Charon
 from .routing import Routing, wait_for_route
-from .system import Failure, batch, expect, run, wait_until
+from .system import expect, run, wait_until
 from .topology import VIRTUAL_ADDRESS
 
 GATEWAYS = ("r3", "r4")
@@ -165,6 +166,28 @@ def gateway_address(router):
     return f"10.2.0.{router[1:]}"
 
 
+class Monitor:
+    """What the kernel of a router tells about its addresses or routes, with the time of each line."""
+
+    def __init__(self, router, what):
+        self.path = f"{system.RUN}/monitor-{router}-{what}-{time.monotonic_ns()}.log"
+        self.process = system.spawn(["ip", "-ts", "-o", "-n", router, "monitor", what], log=self.path)
+
+    def stop(self):
+        """[(monotonic seconds, line)]."""
+        system.end(self.process)
+        offset = time.time() - time.monotonic()
+        changes = []
+        for line in system.read_text(self.path).splitlines():
+            stamp, _, rest = line.partition("] ")
+            try:
+                at = datetime.datetime.fromisoformat(stamp.lstrip("["))
+            except ValueError:
+                continue
+            changes.append((at.astimezone().timestamp() - offset, rest.strip()))
+        return changes
+
+
 class Watch:
     """Captures on the outside switch and at r5, a pinger from r6, and the counters before; then the verdict."""
 
@@ -176,6 +199,7 @@ class Watch:
         self.branch = capture.Capture("r5", "eth1")
         self.pinger = traffic.Pinger(interval_milliseconds=interval_milliseconds)
         self.injector = None
+        self.monitors = [Monitor("r2", "route"), *(Monitor(router, "address") for router in GATEWAYS)]
         self.pinger.wait_for_answer(10)
         self.started = time.monotonic()
 
@@ -193,6 +217,7 @@ class Watch:
             self.injector.stop()
         self.stopped = time.monotonic()
         self.echoes = self.pinger.stop()
+        self.route_changes, *self.address_changes = [monitor.stop() for monitor in self.monitors]
         self.packets = self.outside.stop()
         self.at_branch = self.branch.stop()
         self.errors = traffic.sequence_errors("r5") - self.errors_before
@@ -204,7 +229,7 @@ class Watch:
         """Stops the instruments without looking at what they saw."""
         if self.injector:
             self.injector.stop()
-        for process in (self.pinger.process, self.outside.process, self.branch.process):
+        for process in (*(monitor.process for monitor in self.monitors), self.pinger.process, self.outside.process, self.branch.process):
             system.end(process, 2)
 
     # The promises, each with its sentence.
@@ -251,6 +276,21 @@ class Watch:
         """Milliseconds from a moment to the first ESP packet of a gateway, or None."""
         seconds = capture.first_esp_after(self.packets, gateway, after)
         return None if seconds is None else seconds * 1000
+
+    def address_milliseconds(self, gateway, after):
+        """Milliseconds from a moment until the virtual address stood on a gateway, or None."""
+        for at, line in self.address_changes[GATEWAYS.index(gateway)]:
+            if at >= after and f"inet {VIRTUAL_ADDRESS}/" in line and "Deleted" not in line:
+                return (at - after) * 1000
+        return None
+
+    def route_milliseconds(self, gateway, after):
+        """Milliseconds from a moment until r2's kernel sent the branch's packets to a gateway alone, or None."""
+        for at, line in self.route_changes:
+            if (at >= after and line.startswith("10.0.0.6 ") and f"via {gateway_address(gateway)} " in line
+                    and "nexthop" not in line):
+                return (at - after) * 1000
+        return None
 
     def esp_of(self, gateway, after, before=None):
         return [packet for packet in capture.esp_from(self.packets, gateway)
