@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import FirstHop
+import LinuxIO
+import Netlink
+import Primitives
+import Tracking
+
+extension FailoverNode {
+    /// Brings groups and objects to what the model says; what did not change keeps sockets, timers and state.
+    func applyModel() {
+        kernel.readTables()
+        applyTracks()
+        var wanted: [GroupRunner.Key: (Model.Interface, Model.Group)] = [:]
+        for interface in model.interfaces {
+            for group in interface.groups where group.follows == nil {
+                wanted[.init(interface: interface.name, number: group.number)] = (interface, group)
+            }
+        }
+        for (key, runner) in groups {
+            if let (interface, group) = wanted[key], keepsMachine(runner, interface, group) { continue }
+            groups[key] = nil
+            retiring.append(runner)
+            runner.retire()
+        }
+        sendFences(wanted.values.compactMap(\.1.virtualAddress))
+        for (key, (interface, group)) in wanted {
+            if let runner = groups[key] {
+                runner.reconfigure(group, settings: settings(for: key, group))
+            } else if !retiring.contains(where: { $0.key == key }) {
+                start(key, interface, group)
+            }
+        }
+        observeInterfaces()
+        recomputePriorities()
+        closeUnusedPorts()
+        holdingChanged()
+    }
+
+    private func keepsMachine(_ runner: GroupRunner, _ interface: Model.Interface, _ group: Model.Group) -> Bool {
+        runner.configured.virtualAddress == group.virtualAddress
+            && runner.usesBurnedInAddress == interface.usesBurnedInAddress
+    }
+
+    private func sendFences(_ addresses: [IPv4Address]) {
+        // A group that is leaving keeps its fence until it is gone.
+        let all = Set(addresses + retiring.compactMap(\.machine.virtualAddress))
+        supervisor.send(.fences(addresses: all.sorted()))
+    }
+
+    private func start(_ key: GroupRunner.Key, _ interface: Model.Interface, _ group: Model.Group) {
+        let isScheme = group.name != nil && group.name == model.scheme
+        let runner = GroupRunner(
+            key: key, configured: group, usesBurnedInAddress: interface.usesBurnedInAddress,
+            settings: settings(for: key, group), priority: effective(group).priority,
+            redundancy: isScheme ? redundancy : RedundancyStatus(isStateful: false),
+            seed: Reactor.now().nanoseconds, surroundings: self)
+        groups[key] = runner
+        if let address = group.virtualAddress { kernel.raiseFence(address) }
+    }
+
+    /// What the machine needs to know, from configuration and interface.
+    func settings(for key: GroupRunner.Key, _ group: Model.Group) -> GroupSettings {
+        let link = kernel.link(named: key.interface)
+        let nowhere = IPv4Prefix(address: .any, length: 32)
+        let prefix = link.flatMap { ownPrefix(of: $0, group) } ?? nowhere
+        var settings = GroupSettings(
+            group: UInt8(truncatingIfNeeded: group.number), interfacePrefix: prefix,
+            virtualAddress: group.virtualAddress)
+        settings.preempt = group.preempt
+        settings.preemptSyncDelay = group.preemptSyncDelaySeconds.map { .seconds($0) }
+        settings.hello = .milliseconds(group.helloMilliseconds)
+        settings.hold = .milliseconds(group.holdMilliseconds)
+        let standard = Model.Group(number: group.number)
+        settings.learnsTimers =
+            !group.timersInMilliseconds && group.helloMilliseconds == standard.helloMilliseconds
+            && group.holdMilliseconds == standard.holdMilliseconds
+        settings.usesOwnHoldTime = group.timersInMilliseconds
+        settings.authentication = AuthenticationText(group.authenticationText) ?? .cisco
+        settings.allowsFastStart = true
+        if let association = model.association, group.name == model.scheme {
+            // Where the association runs on other wires, the peer's address here is unknown: whoever speaks is it.
+            let here = association.remoteAddresses.filter { prefix.contains($0) }
+            settings.peerAddresses = here.isEmpty ? nil : here
+        }
+        return settings
+    }
+
+    /// The interface's own address: in the virtual address's network if there is one, never the virtual one.
+    private func ownPrefix(of link: LinkInfo, _ group: Model.Group) -> IPv4Prefix? {
+        let own = (kernel.addresses[link.index] ?? [])
+            .filter { !$0.isOwn && $0.address != group.virtualAddress }
+            .map { IPv4Prefix(address: $0.address, length: Int($0.prefixLength)) }
+        guard let virtual = group.virtualAddress else { return own.first }
+        return own.first { $0.contains(virtual) } ?? own.first
+    }
+
+    // MARK: Interfaces
+
+    /// Compares every interface that matters with what is known; called on any event.
+    func observeInterfaces() {
+        for track in tracks.values {
+            let isUp = kernel.link(named: track.configured.interface)?.isLineProtocolUp ?? false
+            track.handle(.observed(isUp: isUp))
+        }
+        for (key, runner) in groups where !runner.isRetiring {
+            let link = kernel.link(named: key.interface)
+            let settings = settings(for: key, runner.configured)
+            let isUsable = (link?.isLineProtocolUp ?? false) && settings.interfacePrefix.address != .any
+            runner.place(on: link, isUsable: isUsable, port: port(for: link, isUsable), settings: settings)
+        }
+    }
+
+    private func port(for link: LinkInfo?, _ isUsable: Bool) -> HelloPort? {
+        guard let link else { return nil }
+        if let port = ports[link.name], port.interfaceIndex == link.index { return port }
+        ports[link.name]?.close()
+        ports[link.name] = nil
+        guard isUsable else { return nil }
+        do {
+            let port = try HelloPort(interface: link.name, index: link.index, on: reactor)
+            let name = link.name
+            port.onDrop = { [unowned self] counter in count(counter) }
+            port.onMessage = { [unowned self] message, source in
+                guard let runner = groups[.init(interface: name, number: Int(message.group))] else {
+                    return count("hello.otherGroup")
+                }
+                runner.handle(.messageReceived(message, from: source))
+            }
+            ports[name] = port
+            return port
+        } catch {
+            count("hello.socketFailed")
+            log("%HAVPN-4-HELLO: \(link.name): \(error)")
+            return nil
+        }
+    }
+
+    private func closeUnusedPorts() {
+        for (name, port) in ports where !groups.keys.contains(where: { $0.interface == name }) {
+            guard !retiring.contains(where: { $0.key.interface == name }) else { continue }
+            port.close()
+            ports[name] = nil
+        }
+    }
+
+    // MARK: Tracking
+
+    private func applyTracks() {
+        var left = tracks
+        for object in model.trackedObjects {
+            if let track = left.removeValue(forKey: object.number), track.configured.interface == object.interface {
+                if track.configured != object { track.reconfigure(object) }
+                continue
+            }
+            tracks[object.number]?.cancel()
+            tracks[object.number] = TrackRunner(object, on: reactor) { [unowned self] track, from, to in
+                trackChanged(track, from, to)
+            }
+        }
+        for (number, track) in left where !model.trackedObjects.contains(where: { $0.number == number }) {
+            track.cancel()
+            tracks[number] = nil
+        }
+    }
+
+    private func trackChanged(_ track: TrackRunner, _ from: TrackedObject.State, _ to: TrackedObject.State) {
+        recomputePriorities()
+        let number = track.configured.number
+        let interface = track.configured.interface
+        let line = "%TRACKING-5-STATE: \(number) interface \(interface) line-protocol \(from.name)->\(to.name)"
+        log(line)
+        var event = EventView("track-state", line: line)
+        event.interface = interface
+        event.object = number
+        event.from = from.name
+        event.to = to.name
+        send(event)
+    }
+
+    private func recomputePriorities() {
+        for runner in groups.values where !runner.isRetiring {
+            let effective = effective(runner.configured)
+            if runner.machine.priority != effective.priority { runner.handle(.priorityChanged(effective.priority)) }
+            runner.handle(.fitnessChanged(isFit: effective.isFit))
+        }
+    }
+
+    private func effective(_ group: Model.Group) -> EffectivePriority {
+        EffectivePriority(
+            configured: group.priority,
+            tracks: group.tracks.map { track in
+                let state = tracks[track.object]?.object.state
+                switch track.effect {
+                case .decrement(let value): return .init(state: state, decrement: value)
+                case .shutdown: return .init(state: state, decrement: nil)
+                }
+            })
+    }
+
+    // MARK: Ends
+
+    /// Removes what carries our tag and is not ours to hold.
+    func sweep() {
+        let fenced = Set(groups.values.compactMap(\.machine.virtualAddress))
+        for rule in kernel.ownFences() {
+            guard let address = rule.source?.address else { continue }
+            if !fenced.contains(address) || rule.preference != FencePreference.value {
+                count("kernel.fenceSwept")
+                kernel.lowerFence(address, preference: rule.preference)
+            }
+        }
+        let held = Set(groups.values.compactMap(\.held))
+        for address in kernel.addresses.values.flatMap({ $0 }) where address.isOwn {
+            let found = HeldAddress(
+                interfaceIndex: address.interfaceIndex, address: address.address, prefixLength: address.prefixLength)
+            guard !held.contains(found) else { continue }
+            count("kernel.addressSwept")
+            kernel.deleteAddress(found)
+        }
+        let carriers = Set(groups.values.compactMap(\.carrierIndex))
+        for link in kernel.links.values
+        where link.kind == "macvlan" && link.name.hasPrefix("hsrp-") && !carriers.contains(link.index) {
+            count("kernel.linkSwept")
+            kernel.deleteLink(link.index)
+        }
+        for runner in groups.values { runner.reconcile(fences: nil) }
+    }
+
+    /// Hands over in order and ends; called for `stop` and when the supervisor is gone.
+    func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        let all = Array(groups.values)
+        guard !all.isEmpty else { return reactor.stop() }
+        for runner in all { runner.retire() }
+    }
+
+    func groupStopped(_ group: GroupRunner) {
+        group.removeCarrier()
+        if isStopping {
+            groups[group.key] = nil
+            if groups.isEmpty { reactor.stop() }
+            return
+        }
+        // Not from inside the group's own handler: what follows may start its successor.
+        reactor.schedule(at: Reactor.now()) { [unowned self] in
+            retiring.removeAll { $0 === group }
+            if let address = group.machine.virtualAddress,
+                !model.interfaces.contains(where: { $0.groups.contains { $0.virtualAddress == address } })
+            {
+                kernel.lowerFence(address)
+            }
+            applyModel()
+        }
+    }
+
+    /// The last words: settings are put back, the fences stay.
+    func finish() {
+        kernel.restoreSettings()
+        holdingChanged()
+        supervisor.send(.stopped)
+        supervisor.flush()
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import FirstHop
+import Netlink
+import Primitives
+import Tracking
+
+extension FailoverNode {
+    /// `show standby`.
+    func standbyView(at now: Instant) -> StandbyView {
+        var view = StandbyView()
+        for interface in model.interfaces {
+            for group in interface.groups {
+                let key = GroupRunner.Key(interface: interface.name, number: group.number)
+                view.groups.append(groupView(interface, group, groups[key], at: now))
+            }
+        }
+        return view
+    }
+
+    private func groupView(
+        _ interface: Model.Interface, _ group: Model.Group, _ runner: GroupRunner?, at now: Instant
+    ) -> StandbyView.Group {
+        var view = StandbyView.Group()
+        view.interface = interface.name
+        view.group = group.number
+        view.name = group.name
+        view.usesBurnedInAddress = interface.usesBurnedInAddress
+        view.configuredPriority = group.priority
+        view.priority = group.priority
+        view.preempt = group.preempt
+        view.preemptSyncDelayMilliseconds = group.preemptSyncDelaySeconds.map { $0 * 1000 }
+        view.helloMilliseconds = group.helloMilliseconds
+        view.holdMilliseconds = group.holdMilliseconds
+        view.hasAuthenticationText = group.authenticationText != "cisco"
+        view.follows = group.follows
+        view.virtualAddress = group.virtualAddress?.description
+        view.trackedObjects = group.tracks.map { track in
+            let state = tracks[track.object]?.object.state.name ?? "Undefined"
+            guard case .decrement(let decrement) = track.effect else {
+                return .init(id: track.object, state: state, decrement: nil)
+            }
+            return .init(id: track.object, state: state, decrement: decrement)
+        }
+        if let runner {
+            describe(runner, in: &view, at: now)
+        } else if group.follows != nil {
+            view.declines = "a group that follows another is not built in this release"
+        }
+        return view
+    }
+
+    private func describe(_ runner: GroupRunner, in view: inout StandbyView.Group, at now: Instant) {
+        let machine = runner.machine
+        view.state = machine.state.name
+        view.priority = Int(machine.priority)
+        view.virtualAddress = machine.virtualAddress?.description
+        view.virtualMAC = runner.virtualMAC?.description
+        view.helloMilliseconds = machine.hello.milliseconds
+        view.holdMilliseconds = machine.hold.milliseconds
+        view.stateChanges = machine.stateChangeCount
+        view.lastStateChangeMilliseconds = machine.lastStateChangeAt.map { now.since($0).milliseconds }
+        view.helloDueMilliseconds = machine.helloDeadline.map { $0.since(now).milliseconds }
+        view.fence = machine.isFenceUp ? "raised" : "lowered"
+        view.term = Int(clamping: machine.highestTerm)
+        view.declines = reasonToDecline(runner)
+        let own = StandbyView.Router(
+            address: machine.settings.interfacePrefix.address.description, local: true,
+            priority: Int(machine.priority))
+        view.activeRouter =
+            machine.state == .active
+            ? own : router(machine.activeRouter, expiring: machine.activeDeadline, at: now)
+        view.standbyRouter =
+            machine.state == .standby
+            ? own : router(machine.standbyRouter, expiring: machine.standbyDeadline, at: now)
+    }
+
+    private func router(_ known: KnownRouter?, expiring: Instant?, at now: Instant) -> StandbyView.Router? {
+        known.map {
+            StandbyView.Router(
+                address: $0.address.description, local: false, priority: Int($0.priority),
+                expiresMilliseconds: expiring.map { $0.since(now).milliseconds })
+        }
+    }
+
+    private func reasonToDecline(_ runner: GroupRunner) -> String? {
+        guard let link = kernel.link(named: runner.key.interface) else { return "the interface does not exist" }
+        if !link.isLineProtocolUp { return "the interface is down" }
+        if runner.machine.settings.interfacePrefix.address == .any { return "the interface has no IPv4 address" }
+        if runner.machine.state == .active { return nil }
+        return runner.machine.remark
+    }
+
+    /// `show track`.
+    func trackView(at now: Instant) -> TrackView {
+        var view = TrackView()
+        for track in tracks.values.sorted(by: { $0.configured.number < $1.configured.number }) {
+            var object = TrackView.Object()
+            let link = kernel.link(named: track.configured.interface)
+            object.id = track.configured.number
+            object.target = track.configured.interface
+            object.state = track.object.state.name
+            object.detail = link == nil ? "interface does not exist" : nil
+            object.changes = track.object.changeCount
+            object.lastChangeMilliseconds = track.object.lastChangeAt.map { now.since($0).milliseconds }
+            object.delayUpMilliseconds = track.configured.delayUpSeconds * 1000
+            object.delayDownMilliseconds = track.configured.delayDownSeconds * 1000
+            object.delayRemainingMilliseconds = track.object.nextDeadline.map { $0.since(now).milliseconds }
+            object.trackedBy = clients(of: track.configured.number)
+            view.objects.append(object)
+        }
+        return view
+    }
+
+    private func clients(of number: Int) -> [TrackView.Client] {
+        model.interfaces.flatMap { interface in
+            interface.groups.filter { $0.tracks.contains { $0.object == number } }
+                .map { TrackView.Client(interface: interface.name, group: $0.number) }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import FirstHop
+import LinuxIO
+import Netlink
+import Primitives
+
+/// The failover process's state: its groups, its tracked objects, and its channels to the other processes.
+final class FailoverNode: GroupSurroundings {
+    let reactor: Reactor
+    let kernel: KernelNetwork
+    let packets: PacketSocket
+    var model = Model()
+    var groups: [GroupRunner.Key: GroupRunner] = [:]
+    var retiring: [GroupRunner] = []
+    var tracks: [Int: TrackRunner] = [:]
+    var ports: [String: HelloPort] = [:]
+    var counters: [String: UInt64] = [:]
+    /// Replication's last word about the scheme's group.
+    var redundancy = RedundancyStatus(isStateful: false)
+    var isStopping = false
+
+    let supervisor: ProcessChannel
+    private var replication: ProcessChannel?
+    private var front: ProcessChannel?
+    private var subscription: NetlinkSubscription?
+    private var isReconcileScheduled = false
+    private var isResuming: Bool
+    private var isConfigured = false
+    private var switchovers: [GroupRunner.Key: UInt32] = [:]
+
+    /// Opens what the process needs and waits for the configuration.
+    init(supervisor: ProcessChannel, isResuming: Bool, on reactor: Reactor) throws {
+        self.supervisor = supervisor
+        self.isResuming = isResuming
+        self.reactor = reactor
+        kernel = try KernelNetwork()
+        packets = try PacketSocket()
+        kernel.onRefusal = { [unowned self] what, error in
+            count("kernel.refused")
+            log("%HAVPN-4-KERNEL: cannot \(what): \(error)")
+        }
+        let heard = RouteGroups.link | RouteGroups.ipv4Address | RouteGroups.ipv4Rule
+        subscription = try NetlinkSubscription(.route, groups: heard, on: reactor) { [unowned self] event in
+            kernelChanged(event)
+        }
+        kernel.readTables()
+        supervisor.onMessage = { [unowned self] message, descriptor in receive(message, descriptor) }
+        supervisor.onClosed = { [unowned self] in stop() }
+    }
+
+    // MARK: The supervisor and the other processes
+
+    private func receive(_ message: ProcessMessage, _ descriptor: DescriptorHolder?) {
+        switch message {
+        case .configuration(_, let text): configure(text)
+        case .descriptor(.processChannel, let peer): connect(peer, descriptor)
+        case .resume: isResuming = true
+        case .stop: stop()
+        default: count("channel.unexpected")
+        }
+    }
+
+    private func connect(_ peer: ProcessRole, _ descriptor: DescriptorHolder?) {
+        guard let descriptor, let channel = try? ProcessChannel(descriptor.take(), peer: peer, on: reactor) else {
+            return count("channel.unexpected")
+        }
+        switch peer {
+        case .replication: connectReplication(channel)
+        case .front:
+            front = channel
+            channel.onMessage = { [unowned self] message, _ in answer(message) }
+            channel.onClosed = { [unowned self] in front = nil }
+        case .supervisor, .failover: count("channel.unexpected")
+        }
+    }
+
+    private func connectReplication(_ channel: ProcessChannel) {
+        replication = channel
+        channel.onMessage = { [unowned self] message, _ in
+            switch message {
+            case .redundancyChanged(let status): redundancyChanged(status)
+            case .role(let role, let group, let term):
+                guard let runner = schemeGroup, runner.key.number == Int(group) else { return count("role.otherGroup") }
+                runner.handle(.roleMessageReceived(role, term: term))
+            default: count("channel.unexpected")
+            }
+        }
+        channel.onClosed = { [unowned self] in
+            replication = nil
+            // Nobody can say any more whether the peer's kernel lives: the safe side is that it does.
+            var lost = redundancy
+            lost.isAssociationUp = false
+            lost.isLocalHot = false
+            lost.isPeerHot = false
+            lost.mayPeerKernelLive = true
+            redundancyChanged(lost)
+        }
+        if let group = schemeGroup { publish(group) }
+    }
+
+    private func redundancyChanged(_ status: RedundancyStatus) {
+        let wasHot = redundancy.isPeerHot
+        redundancy = status
+        schemeGroup?.handle(.redundancyChanged(status))
+        if wasHot != status.isPeerHot { holdingChanged() }
+    }
+
+    private func configure(_ text: [UInt8]) {
+        let result = load(text, fileName: "configuration")
+        guard let new = result.model else {
+            count("configuration.refused")
+            return log("%HAVPN-3-CONFIG: \(result.errors.first?.description ?? "no model")")
+        }
+        model = new
+        redundancy.isStateful = Self.isStateful(new)
+        applyModel()
+        guard !isConfigured else { return }
+        isConfigured = true
+        // Whatever the supervisor sent along with the configuration comes first.
+        reactor.schedule(at: Reactor.now()) { [unowned self] in
+            resumeOrSweep()
+            supervisor.send(.ready)
+        }
+    }
+
+    private static func isStateful(_ model: Model) -> Bool {
+        guard let scheme = model.scheme, model.association != nil else { return false }
+        return model.cryptoMaps.contains { $0.redundancyGroup == scheme && $0.isStateful }
+    }
+
+    private func resumeOrSweep() {
+        kernel.readTables()
+        if isResuming {
+            for group in groups.values where group.isAddressPresent { group.handle(.resumed) }
+        }
+        sweep()
+    }
+
+    // MARK: The kernel
+
+    private func kernelChanged(_ event: NetlinkSubscription.Event) {
+        switch event {
+        case .message(let message):
+            kernel.note(message)
+            switch message.type {
+            case RouteMessage.newLink, RouteMessage.deleteLink:
+                observeInterfaces()
+                scheduleReconcile()
+            case RouteMessage.newAddress:
+                // Our own renewals come by once a second and change nothing.
+                if let address = try? AddressInfo(parsing: message), !address.isOwn { scheduleReconcile() }
+            default: scheduleReconcile()
+            }
+        case .overrun:
+            count("kernel.overrun")
+            scheduleReconcile()
+        case .malformed: count("kernel.malformed")
+        }
+    }
+
+    private func scheduleReconcile() {
+        guard !isReconcileScheduled else { return }
+        isReconcileScheduled = true
+        reactor.schedule(at: Reactor.now()) { [unowned self] in
+            isReconcileScheduled = false
+            kernel.readTables()
+            let fences = Set(kernel.ownFences().compactMap { $0.source?.address })
+            for group in groups.values { group.reconcile(fences: fences) }
+            observeInterfaces()
+        }
+    }
+
+    // MARK: What groups need
+
+    func count(_ name: String) { counters[name, default: 0] += 1 }
+
+    func log(_ line: String) {
+        if !StandardError.write(line: line) { count("log.dropped") }
+    }
+
+    func sendRole(_ message: RoleMessage, term: UInt64, of group: GroupRunner) {
+        guard group === schemeGroup else { return }
+        replication?.send(.role(message, group: UInt16(group.key.number), term: term))
+    }
+
+    func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner) {
+        guard group === schemeGroup else { return }
+        replication?.send(.roleChanged(isActive: isActive, group: UInt16(group.key.number), term: term))
+    }
+
+    private func publish(_ group: GroupRunner) {
+        let machine = group.machine
+        publishRole(isActive: machine.state == .active && !machine.isFenceUp, term: machine.term, of: group)
+    }
+
+    func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner) {
+        let key = group.key
+        let line = "%HSRP-5-STATECHANGE: \(key.interface) Grp \(key.number) state \(from.name) -> \(to.name)"
+        log(line)
+        var event = EventView("hsrp-state", line: line)
+        event.interface = key.interface
+        event.group = key.number
+        event.from = from.name
+        event.to = to.name
+        event.reason = reason
+        event.term = Int(clamping: group.machine.highestTerm)
+        send(event)
+    }
+
+    func send(_ event: EventView) { front?.send(.event(text: encodeJSON(event))) }
+
+    func holdingChanged() {
+        let held = (Array(groups.values) + retiring).compactMap(\.held)
+        supervisor.send(.holding(addresses: held, isPeerHot: redundancy.isStateful && redundancy.isPeerHot))
+    }
+
+    /// The group that `redundancy inter-device` names, whose role rules replication.
+    var schemeGroup: GroupRunner? {
+        guard let scheme = model.scheme else { return nil }
+        return groups.values.first { $0.configured.name == scheme }
+    }
+
+    // MARK: Front
+
+    private func answer(_ message: ProcessMessage) {
+        guard case .query(let number, let text) = message else { return count("channel.unexpected") }
+        guard let request = try? decodeJSON(ControlRequest.self, from: text) else {
+            count("control.malformed")
+            return reply(number, ErrorView(code: "malformed", message: "the request cannot be read"))
+        }
+        switch request.command {
+        case .showStandby: reply(number, standbyView(at: Reactor.now()))
+        case .showTrack: reply(number, trackView(at: Reactor.now()))
+        case .showCounters: reply(number, CountersView(allCounters.mapValues { Int(clamping: $0) }))
+        case .switchover: switchover(request, number)
+        default:
+            reply(number, ErrorView(code: "unknown-command", message: "failover does not answer this command"))
+        }
+    }
+
+    private var allCounters: [String: UInt64] {
+        var all = counters
+        for channel in [supervisor, replication, front] {
+            for (name, value) in channel?.counters ?? [:] { all[name, default: 0] += value }
+        }
+        return all
+    }
+
+    private func reply(_ number: UInt32, _ view: some Encodable) {
+        let text = encodeJSON(view)
+        var start = 0
+        repeat {
+            let end = min(start + ProcessMessage.maximumAnswerByteCount, text.count)
+            front?.send(.answer(number: number, isLast: end == text.count, text: Array(text[start..<end])))
+            start = end
+        } while start < text.count
+    }
+
+    private func switchover(_ request: ControlRequest, _ number: UInt32) {
+        let runner = request.group.map { name in groups.values.first { $0.configured.name == name } } ?? schemeGroup
+        guard let runner = runner ?? (request.group == nil && groups.count == 1 ? groups.values.first : nil) else {
+            return reply(
+                number, ErrorView(code: "no-such-group", message: "no group has that name; give one by --group NAME"))
+        }
+        guard switchovers[runner.key] == nil else {
+            return reply(number, ErrorView(code: "busy", message: "a switchover is under way"))
+        }
+        switchovers[runner.key] = number
+        runner.handle(.switchoverRequested(force: request.force ?? false))
+        if request.wait == false, switchovers.removeValue(forKey: runner.key) != nil {
+            reply(number, SwitchoverView(group: runner.configured.name ?? "\(runner.key.number)"))
+        }
+    }
+
+    func switchoverEnded(_ outcome: SwitchoverOutcome, of group: GroupRunner) {
+        guard let number = switchovers.removeValue(forKey: group.key) else { return }
+        switch outcome {
+        case .refused(let code, let message): reply(number, ErrorView(code: code, message: message))
+        case .finished(let milliseconds):
+            var view = SwitchoverView(group: group.configured.name ?? "\(group.key.number)")
+            view.durationMilliseconds = milliseconds
+            view.activeRouter = group.machine.activeRouter?.address.description
+            reply(number, view)
+        }
+    }
+}

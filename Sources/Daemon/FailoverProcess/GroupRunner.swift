@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import Configuration
+import FirstHop
+import LinuxIO
+import Netlink
+import Primitives
+
+/// What a group needs from the process around it.
+protocol GroupSurroundings: AnyObject {
+    var kernel: KernelNetwork { get }
+    var packets: PacketSocket { get }
+    var reactor: Reactor { get }
+    func count(_ name: String)
+    func log(_ line: String)
+    func sendRole(_ message: RoleMessage, term: UInt64, of group: GroupRunner)
+    func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner)
+    func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner)
+    func holdingChanged()
+    func switchoverEnded(_ outcome: SwitchoverOutcome, of group: GroupRunner)
+    func groupStopped(_ group: GroupRunner)
+}
+
+/// How an operator's switchover ended.
+enum SwitchoverOutcome {
+    case finished(milliseconds: Int)
+    case refused(code: String, message: String)
+}
+
+/// One group: its machine, its place in the kernel, and the interpreter of its actions.
+final class GroupRunner {
+    /// Names a group on this node.
+    struct Key: Hashable {
+        var interface: String
+        var number: Int
+    }
+
+    let key: Key
+    /// The configuration as it runs now.
+    private(set) var configured: Model.Group
+    let usesBurnedInAddress: Bool
+    private(set) var machine: GroupMachine
+    /// The interface's index while it exists.
+    private(set) var interfaceIndex: UInt32?
+    /// Where the virtual address goes: the macvlan, or the interface itself with `use-bia`.
+    private(set) var carrierIndex: UInt32?
+    private(set) var port: HelloPort?
+    /// Set while the group is being removed.
+    private(set) var isRetiring = false
+
+    private unowned let surroundings: any GroupSurroundings
+    private var pending: [GroupEvent] = []
+    private var isHandling = false
+    private var timer: (token: TimerToken, deadline: Instant)?
+    private var hasFailedToSend = false
+    private var reports: [(from: HSRPState, to: HSRPState, reason: String)] = []
+    private var lines: [String] = []
+
+    init(
+        key: Key, configured: Model.Group, usesBurnedInAddress: Bool, settings: GroupSettings, priority: UInt8,
+        redundancy: RedundancyStatus, seed: UInt64, surroundings: any GroupSurroundings
+    ) {
+        self.key = key
+        self.configured = configured
+        self.usesBurnedInAddress = usesBurnedInAddress
+        self.surroundings = surroundings
+        machine = GroupMachine(settings: settings, priority: priority, redundancy: redundancy, seed: seed)
+    }
+
+    /// The MAC that goes with the virtual address.
+    var virtualMAC: MACAddress? {
+        guard usesBurnedInAddress else { return .hsrpVersion1(group: machine.settings.group) }
+        return interfaceIndex.flatMap { surroundings.kernel.links[$0]?.mac }
+    }
+
+    /// The address as it is held, if it is.
+    var held: HeldAddress? {
+        guard machine.holdsAddress, let carrierIndex, let address = machine.virtualAddress else { return nil }
+        return HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32)
+    }
+
+    /// Whether the kernel has the virtual address here, put there by us or by the process before.
+    var isAddressPresent: Bool {
+        guard let carrierIndex else { return false }
+        return (surroundings.kernel.addresses[carrierIndex] ?? [])
+            .contains { $0.isOwn && $0.address == machine.virtualAddress }
+    }
+
+    // MARK: Events
+
+    /// Steps the machine and performs what it says; what happens meanwhile waits its turn.
+    func handle(_ event: GroupEvent) {
+        pending.append(event)
+        guard !isHandling else { return }
+        isHandling = true
+        let held = self.held
+        while !pending.isEmpty {
+            let next = pending.removeFirst()
+            let now = Reactor.now()
+            noteLateness(next, at: now)
+            var actions: [GroupAction] = []
+            machine.handle(next, at: now, actions: &actions)
+            for action in actions { perform(action) }
+        }
+        isHandling = false
+        rearm()
+        if self.held != held { surroundings.holdingChanged() }
+        tell()
+    }
+
+    /// The interface was found, lost or changed; `isUsable` also takes its address.
+    func place(on link: LinkInfo?, isUsable: Bool, port: HelloPort?, settings: GroupSettings) {
+        if link?.index != interfaceIndex {
+            if machine.state != .initial { handle(.interfaceChanged(isUp: false)) }
+            interfaceIndex = link?.index
+            carrierIndex = nil
+        }
+        self.port = port
+        if let link, carrierIndex == nil { makeCarrier(on: link) }
+        if settings != machine.settings { handle(.settingsChanged(settings)) }
+        handle(.interfaceChanged(isUp: isUsable && carrierIndex != nil && port != nil))
+    }
+
+    /// The configuration changed in something that needs no new machine.
+    func reconfigure(_ new: Model.Group, settings: GroupSettings) {
+        configured = new
+        if settings != machine.settings { handle(.settingsChanged(settings)) }
+    }
+
+    /// Leaves in order; `groupStopped` follows.
+    func retire() {
+        guard !isRetiring else { return }
+        isRetiring = true
+        handle(.stopRequested)
+    }
+
+    // MARK: The kernel
+
+    /// The macvlan's name: readable where it fits into 15 bytes, else by the interface's index.
+    static func macvlanName(interface: String, index: UInt32, group: Int) -> String {
+        let readable = "hsrp-\(interface.map { $0 == "." ? "_" : $0 }.map(String.init).joined())-\(group)"
+        return readable.utf8.count <= 15 ? readable : "hsrp-\(index)-\(group)"
+    }
+
+    private func makeCarrier(on link: LinkInfo) {
+        let kernel = surroundings.kernel
+        guard !usesBurnedInAddress else {
+            carrierIndex = link.index
+            return
+        }
+        let name = Self.macvlanName(interface: link.name, index: link.index, group: key.number)
+        guard
+            let index = kernel.makeMacvlan(
+                name: name, parentIndex: link.index, mac: .hsrpVersion1(group: machine.settings.group))
+        else { return }
+        carrierIndex = index
+        kernel.configure(link.index, [.arpIgnore: 1, .arpAnnounce: 2])
+        let isStrictAnywhere = kernel.reversePathFilterOfAll() != 0
+        if isStrictAnywhere {
+            surroundings.log(
+                "%HAVPN-4-RPFILTER: net.ipv4.conf.all.rp_filter is set: a planned switchover loses inbound packets; "
+                    + "set it to 0")
+        }
+        kernel.configure(index, [.arpIgnore: 1, .reversePathFilter: isStrictAnywhere ? 2 : 0])
+    }
+
+    /// Takes away what the group has in the kernel, the fence excepted.
+    func removeCarrier() {
+        guard !usesBurnedInAddress, let carrierIndex else { return }
+        surroundings.kernel.deleteLink(carrierIndex)
+        self.carrierIndex = nil
+    }
+
+    /// Compares what should be in the kernel with what is there, and repairs; rules come first.
+    func reconcile(fences: Set<IPv4Address>?) {
+        guard let address = machine.virtualAddress else { return }
+        let kernel = surroundings.kernel
+        if let fences, fences.contains(address) != machine.isFenceUp {
+            surroundings.count("kernel.fenceRepaired")
+            if machine.isFenceUp { kernel.raiseFence(address) } else { kernel.lowerFence(address) }
+        }
+        guard let carrierIndex else { return }
+        if !usesBurnedInAddress, let link = kernel.links[carrierIndex], link.isUp != machine.holdsAddress {
+            surroundings.count("kernel.linkRepaired")
+            kernel.setUp(carrierIndex, machine.holdsAddress)
+        }
+        let present = (kernel.addresses[carrierIndex] ?? []).contains { $0.address == address }
+        if let held, !present {
+            surroundings.count("kernel.addressRepaired")
+            kernel.holdAddress(held, leaseSeconds: machine.settings.leaseSeconds)
+        } else if held == nil, let stray = kernel.addresses[carrierIndex]?.first(where: { $0.address == address }) {
+            surroundings.count("kernel.addressSwept")
+            kernel.deleteAddress(
+                HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: stray.prefixLength))
+        }
+    }
+
+    // MARK: Actions
+
+    private func perform(_ action: GroupAction) {
+        let kernel = surroundings.kernel
+        switch action {
+        case .send(let message, let fromVirtualMAC): send(message, fromVirtualMAC: fromVirtualMAC)
+        case .raiseFence: machine.virtualAddress.map { kernel.raiseFence($0) }
+        case .lowerFence: machine.virtualAddress.map { kernel.lowerFence($0) }
+        case .raiseMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, true) }
+        case .lowerMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, false) }
+        case .addAddress(let address, let seconds), .renewLease(let address, let seconds):
+            guard let carrierIndex else { return }
+            let held = HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32)
+            kernel.holdAddress(held, leaseSeconds: seconds)
+        case .deleteAddress(let address):
+            guard let carrierIndex else { return }
+            kernel.deleteAddress(HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32))
+        case .announce(let address): announce(address)
+        case .sendRole(let message, let term): surroundings.sendRole(message, term: term, of: self)
+        case .publishRole(let isActive, let term):
+            surroundings.publishRole(isActive: isActive, term: term, of: self)
+        case .stateChanged(let from, let to, let reason): reports.append((from, to, reason))
+        case .drainReceived:
+            port?.readWaiting()
+            pending.append(.drained)
+        case .count(let name): surroundings.count(name.description)
+        case .log(let level, let text):
+            lines.append("%HSRP-\(level == .warning ? 4 : 6)-NOTE: \(key.interface) Grp \(key.number) \(text)")
+        case .switchoverRefused(let code, let message):
+            surroundings.switchoverEnded(.refused(code: code.description, message: message), of: self)
+        case .switchoverFinished(let milliseconds):
+            surroundings.switchoverEnded(.finished(milliseconds: milliseconds), of: self)
+        case .stopped: surroundings.groupStopped(self)
+        }
+    }
+
+    private func send(_ message: HSRPMessage, fromVirtualMAC: Bool) {
+        let source = machine.settings.interfacePrefix.address
+        do {
+            if fromVirtualMAC, !usesBurnedInAddress, let interfaceIndex, let virtualMAC {
+                let frame = Frames.hsrp(message, from: source, sourceMAC: virtualMAC)
+                try surroundings.packets.send(frame, interfaceIndex: interfaceIndex)
+            } else {
+                try port?.send(message, from: source)
+            }
+            surroundings.count("hello.sent")
+            if hasFailedToSend {
+                hasFailedToSend = false
+                pending.append(.sendSucceeded)
+            }
+        } catch {
+            hasFailedToSend = true
+            pending.append(.sendFailed)
+        }
+    }
+
+    private func announce(_ address: IPv4Address) {
+        guard let interfaceIndex, let virtualMAC else { return }
+        for form in Frames.ARPForm.allCases {
+            do {
+                let frame = Frames.gratuitousARP(form, address: address, mac: virtualMAC)
+                try surroundings.packets.send(frame, interfaceIndex: interfaceIndex)
+            } catch {
+                surroundings.count("announce.failed")
+            }
+        }
+    }
+
+    // MARK: Time and telling
+
+    private func noteLateness(_ event: GroupEvent, at now: Instant) {
+        guard event == .deadlineReached, let due = machine.helloDeadline, due <= now else { return }
+        if now.since(due) > machine.hello / 10 { surroundings.count("hello.late") }
+    }
+
+    private func rearm() {
+        let next = machine.nextDeadline
+        if let timer {
+            guard timer.deadline != next else { return }
+            surroundings.reactor.cancel(timer.token)
+        }
+        timer = nil
+        guard let next else { return }
+        let token = surroundings.reactor.schedule(at: next) { [weak self] in
+            self?.timer = nil
+            self?.handle(.deadlineReached)
+        }
+        timer = (token, next)
+    }
+
+    /// Logs and events come last: nothing on the way to address and fence waits for them.
+    private func tell() {
+        let told = reports
+        let written = lines
+        reports = []
+        lines = []
+        for change in told {
+            surroundings.report(from: change.from, to: change.to, reason: change.reason, of: self)
+        }
+        for line in written { surroundings.log(line) }
+    }
+}

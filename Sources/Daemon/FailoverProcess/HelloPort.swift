@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import LinuxIO
+import Primitives
+
+/// The hello socket of one interface, shared by its groups.
+final class HelloPort {
+    /// Bounds of one port.
+    enum Limits {
+        /// Datagrams read in one wake; the rest waits for the next.
+        static let datagramsPerWake = 64
+    }
+
+    /// The interface's index; a port does not survive its interface.
+    let interfaceIndex: UInt32
+    /// Called with each message that decodes.
+    var onMessage: (HSRPMessage, IPv4Address) -> Void = { _, _ in }
+    /// Called with the name of a counter for each datagram that is dropped.
+    var onDrop: (String) -> Void = { _ in }
+
+    private let socket: MulticastSocket
+    private let reactor: Reactor
+    private var token: WatchToken?
+
+    /// Opens the socket, joins 224.0.0.2 and starts to listen.
+    init(interface: String, index: UInt32, on reactor: Reactor) throws(SystemError) {
+        interfaceIndex = index
+        self.reactor = reactor
+        socket = try MulticastSocket(
+            interface: interface, interfaceIndex: index, group: HSRPMessage.destination, port: HSRPMessage.port)
+        token = try reactor.watch(socket.rawValue) { [weak self] _ in self?.readWaiting() }
+    }
+
+    deinit { close() }
+
+    /// Stops listening.
+    func close() {
+        if let token { reactor.unwatch(token) }
+        token = nil
+    }
+
+    /// Joins the group anew after the interface was down.
+    func rejoin() {
+        do {
+            try socket.rejoin()
+        } catch {
+            onDrop("hello.joinFailed")
+        }
+    }
+
+    /// Sends from the interface's own address and MAC.
+    func send(_ message: HSRPMessage, from address: IPv4Address) throws(SystemError) {
+        try socket.send(message.bytes, from: address)
+    }
+
+    /// Hands in what waits, at most `Limits.datagramsPerWake` datagrams.
+    func readWaiting() {
+        for _ in 0..<Limits.datagramsPerWake {
+            let datagram: MulticastSocket.Datagram?
+            do {
+                datagram = try socket.receive()
+            } catch {
+                onDrop("hello.receiveFailed")
+                return
+            }
+            guard let datagram else { return }
+            take(datagram)
+        }
+    }
+
+    private func take(_ datagram: MulticastSocket.Datagram) {
+        guard datagram.destination == HSRPMessage.destination else {
+            onDrop("hello.unicast")
+            return
+        }
+        guard let decoded = try? HSRPDatagram(parsing: datagram.bytes[...]) else {
+            onDrop("hello.malformed")
+            return
+        }
+        switch decoded {
+        case .advertise: onDrop("hello.advertise")
+        case .message(let message): onMessage(message, datagram.source)
+        }
+    }
+}

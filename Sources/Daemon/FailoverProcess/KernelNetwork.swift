@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import LinuxIO
+import Netlink
+import Primitives
+
+/// What failover knows of the kernel's interfaces and addresses, and the few things it changes there.
+///
+/// Every change is idempotent: what is there already, or gone already, is success. A refusal is counted and logged,
+/// and reconciling tries again.
+final class KernelNetwork {
+    /// Links by index.
+    private(set) var links: [UInt32: LinkInfo] = [:]
+    /// IPv4 addresses by interface index.
+    private(set) var addresses: [UInt32: [AddressInfo]] = [:]
+    /// Told about each refusal.
+    var onRefusal: (_ what: String, _ error: NetlinkError) -> Void = { _, _ in }
+
+    private let socket: NetlinkSocket
+    private var settingsBefore: [UInt32: [InterfaceSetting: UInt32]] = [:]
+
+    /// Opens the socket; needs CAP_NET_ADMIN for changes.
+    init() throws(SystemError) { socket = try NetlinkSocket(.route) }
+
+    // MARK: Reading
+
+    /// Reads links and addresses anew.
+    func readTables() {
+        guard let linkMessages = read(LinkRequest.dump(), "links"),
+            let addressMessages = read(AddressRequest.dump(), "addresses")
+        else { return }
+        links = [:]
+        addresses = [:]
+        for message in linkMessages {
+            if let link = try? LinkInfo(parsing: message) { links[link.index] = link }
+        }
+        for message in addressMessages {
+            if let address = try? AddressInfo(parsing: message) { note(address, isThere: true) }
+        }
+    }
+
+    /// Takes over what an event says; true if it concerns links, addresses or rules at all.
+    func note(_ message: NetlinkMessage) {
+        switch message.type {
+        case RouteMessage.newLink:
+            // A bridge tells about its ports in another family's messages, which say too little.
+            guard message.payload.first == AddressFamily.unspecified, let link = try? LinkInfo(parsing: message)
+            else { return }
+            links[link.index] = link
+        case RouteMessage.deleteLink:
+            guard message.payload.first == AddressFamily.unspecified, let link = try? LinkInfo(parsing: message)
+            else { return }
+            links[link.index] = nil
+            addresses[link.index] = nil
+        case RouteMessage.newAddress, RouteMessage.deleteAddress:
+            guard let address = try? AddressInfo(parsing: message) else { return }
+            note(address, isThere: message.type == RouteMessage.newAddress)
+        default: break
+        }
+    }
+
+    private func note(_ address: AddressInfo, isThere: Bool) {
+        var known = addresses[address.interfaceIndex] ?? []
+        known.removeAll { $0.address == address.address && $0.prefixLength == address.prefixLength }
+        if isThere { known.append(address) }
+        addresses[address.interfaceIndex] = known
+    }
+
+    /// The link of that name.
+    func link(named name: String) -> LinkInfo? { links.values.first { $0.name == name } }
+
+    /// Rules of ours that stand in the kernel now.
+    func ownFences() -> [RuleInfo] {
+        (read(RuleRequest.dump(), "rules") ?? []).compactMap { try? RuleInfo(parsing: $0) }.filter(\.isOwnFence)
+    }
+
+    /// `net.ipv4.conf.all.rp_filter`; 0 if the kernel does not say.
+    func reversePathFilterOfAll() -> UInt32 {
+        var request = NetlinkRequest(type: RouteMessage.getInterfaceConfiguration, fixed: [AddressFamily.ipv4])
+        let indexAttribute: UInt16 = 1
+        let reversePathAttribute: UInt16 = 3
+        request.append(indexAttribute, host: UInt32.max)
+        guard let message = try? socket.request(request).first else { return 0 }
+        let attributes = AttributeReader(message.payload.dropFirst(4))
+        let found = try? attributes.first(reversePathAttribute)?.host(UInt32.self)
+        return (found ?? nil) ?? 0
+    }
+
+    private func read(_ request: NetlinkRequest, _ what: String) -> [NetlinkMessage]? {
+        do {
+            return try socket.dump(request)
+        } catch {
+            onRefusal("read \(what)", error)
+            return nil
+        }
+    }
+
+    // MARK: Changing
+
+    /// Prohibits routing from an address.
+    func raiseFence(_ address: IPv4Address) {
+        change("raise the fence of \(address)", tolerating: [SystemCode.exists]) { () throws(NetlinkError) in
+            try socket.request(RuleRequest.addFence(address: address, preference: FencePreference.value))
+        }
+    }
+
+    /// Allows routing from an address again.
+    func lowerFence(_ address: IPv4Address, preference: UInt32 = FencePreference.value) {
+        change("lower the fence of \(address)", tolerating: [SystemCode.notFound]) { () throws(NetlinkError) in
+            try socket.request(RuleRequest.deleteFence(address: address, preference: preference))
+        }
+    }
+
+    /// Adds an address with a lease, or prolongs it.
+    func holdAddress(_ held: HeldAddress, leaseSeconds: Int) {
+        change("hold \(held.address)") { () throws(NetlinkError) in
+            try socket.request(
+                AddressRequest.replace(
+                    interfaceIndex: held.interfaceIndex, address: held.address, prefixLength: held.prefixLength,
+                    validSeconds: UInt32(leaseSeconds)))
+        }
+    }
+
+    /// Deletes an address.
+    func deleteAddress(_ held: HeldAddress) {
+        let gone = [SystemCode.addressNotAvailable, SystemCode.noDevice]
+        change("delete \(held.address)", tolerating: gone) { () throws(NetlinkError) in
+            try socket.request(
+                AddressRequest.delete(
+                    interfaceIndex: held.interfaceIndex, address: held.address, prefixLength: held.prefixLength))
+        }
+    }
+
+    /// Makes a link administratively up or down.
+    func setUp(_ index: UInt32, _ isUp: Bool) {
+        let tolerated = isUp ? [] : [SystemCode.noDevice]
+        change("set interface \(index) \(isUp ? "up" : "down")", tolerating: tolerated) { () throws(NetlinkError) in
+            try socket.request(LinkRequest.setUp(index: index, isUp))
+        }
+    }
+
+    /// Deletes a link.
+    func deleteLink(_ index: UInt32) {
+        change("delete interface \(index)", tolerating: [SystemCode.noDevice]) { () throws(NetlinkError) in
+            try socket.request(LinkRequest.delete(index: index))
+        }
+        links[index] = nil
+        addresses[index] = nil
+    }
+
+    /// Changes IPv4 settings of a link; the values before are kept for `restoreSettings`.
+    func configure(_ index: UInt32, _ settings: [InterfaceSetting: UInt32]) {
+        if settingsBefore[index] == nil, let link = links[index] {
+            settingsBefore[index] = settings.keys.reduce(into: [:]) { $0[$1] = link.setting($1) }
+        }
+        change("configure interface \(index)", tolerating: [SystemCode.noDevice]) { () throws(NetlinkError) in
+            try socket.request(LinkRequest.configure(index: index, settings))
+        }
+    }
+
+    /// Puts back what `configure` changed.
+    func restoreSettings() {
+        for (index, settings) in settingsBefore where links[index] != nil {
+            change("restore interface \(index)", tolerating: [SystemCode.noDevice]) { () throws(NetlinkError) in
+                try socket.request(LinkRequest.configure(index: index, settings))
+            }
+        }
+        settingsBefore = [:]
+    }
+
+    /// Makes a macvlan, administratively down, or finds the one that is there; nil if the kernel refuses.
+    func makeMacvlan(name: String, parentIndex: UInt32, mac: MACAddress) -> UInt32? {
+        if let old = link(named: name) {
+            if old.kind == "macvlan", old.parentIndex == parentIndex, old.mac == mac { return old.index }
+            guard old.kind == "macvlan" else {
+                onRefusal("create \(name)", .refused(code: SystemCode.exists, text: "another interface has that name"))
+                return nil
+            }
+            deleteLink(old.index)
+        }
+        do {
+            try socket.request(LinkRequest.createMacvlan(name: name, parentIndex: parentIndex, mac: mac))
+            guard let message = try socket.request(LinkRequest.get(name: name)).first,
+                let link = try? LinkInfo(parsing: message)
+            else { return nil }
+            links[link.index] = link
+            // Refused where the kernel has no IPv6: then nothing is generated either.
+            _ = try? socket.request(LinkRequest.disableAddressGeneration(index: link.index))
+            return link.index
+        } catch {
+            onRefusal("create \(name)", error)
+            return nil
+        }
+    }
+
+    private func change(
+        _ what: String, tolerating codes: [Int32] = [], _ body: () throws(NetlinkError) -> [NetlinkMessage]
+    ) {
+        do {
+            _ = try body()
+        } catch {
+            if let code = error.refusalCode, codes.contains(code) { return }
+            onRefusal(what, error)
+        }
+    }
+}

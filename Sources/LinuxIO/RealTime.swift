@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+internal import Glibc
+
+/// What lets a process keep its times on a busy machine.
+public enum RealTime {
+    /// Makes the calling thread SCHED_RR with `priority` (1 to 99); children start without it.
+    public static func schedule(priority: Int32) throws(SystemError) {
+        var parameters = sched_param()
+        parameters.sched_priority = priority
+        let resetOnFork: Int32 = 0x4000_0000
+        guard sched_setscheduler(0, SCHED_RR | resetOnFork, &parameters) == 0 else {
+            throw .last("sched_setscheduler")
+        }
+    }
+
+    /// Keeps every page in memory from its first touch on.
+    public static func lockMemory() throws(SystemError) {
+        guard havpn_lock_memory_on_fault() == 0 else { throw .last("mlockall") }
+    }
+}
