@@ -97,7 +97,8 @@ def experiment(world, stateful):
 
 def table(runs):
     say("\n## The comparison\n")
-    say("| | lost, the seed | lost, havpn | outage | first ESP of the new node | sequence errors at r5 | lost of 100/s |")
+    say("| | lost, the seed | lost, havpn | outage | first ESP of the new node | sequence errors at r5 "
+        "| lost of 100/s |")
     say("|---|---:|---:|---:|---:|---:|---:|")
     for title, leg in runs:
         say(f"| {title} | {SEED.get(title, '–')} | {leg.lost_as_seed} | {leg.outage:.0f} ms | {show(leg.first_esp)} "

@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 
 from . import system
-from .system import Failure, expect, run, spawn, wait_until
+from .system import Failure, expect, inside, run, spawn, wait_until
 from .topology import VIRTUAL_ADDRESS
 
 VIRTUAL_MAC = "00:00:0c:07:ac:0a"
@@ -74,6 +75,13 @@ class Gateway:
         self.runtime = f"{self.directory}/havpnd"
         self.log = f"{self.directory}/havpnd.log"
         self.process = None
+        self.relay_socket = None
+
+    def hold_relay_socket(self):
+        """Binds the ha plugin's peer address as havpnd-ha.socket does; later launches inherit it."""
+        with inside(self.router):
+            self.relay_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.relay_socket.bind(("127.0.0.2", 4510))
 
     def start(self):
         """Starts the daemon and waits until its control socket answers."""
@@ -92,7 +100,8 @@ class Gateway:
         """Starts the daemon and does not wait."""
         self.process = spawn(
             [f"{programs()}/havpnd", "--config", self.configuration, "--runtime-directory", self.runtime],
-            log=self.log, namespace=self.router, environment={"SWIFT_BACKTRACE": "enable=no"})
+            log=self.log, namespace=self.router, environment={"SWIFT_BACKTRACE": "enable=no"},
+            listen=self.relay_socket)
 
     def write_configuration(self):
         with open(self.configuration, "w") as file:

@@ -37,8 +37,8 @@ def draw(runs, seed):
     """`runs` is [(title, Leg)], `seed` {title: lost pings of the seed's own run or None}; returns the SVG."""
     canvas = _Canvas()
     canvas.text(40, 46, "One tunnel, two gateways: r3 loses its inside link", 22, weight="600")
-    canvas.text(40, 70, "Every ping from r6 to r2, one each 10 ms. Time is counted from the moment the role had to move.",
-                13, _SOFT)
+    canvas.text(40, 70, "Every ping from r6 to r2, one each 10 ms. Time is counted from the moment the role had to "
+                "move.", 13, _SOFT)
     _legend(canvas, 96)
     top = _overview(canvas, runs, 128)
     top = _close_up(canvas, runs, top + 34)
@@ -48,7 +48,8 @@ def draw(runs, seed):
 
 def _legend(canvas, y):
     x = 40
-    for color, words in ((_ANSWERED, "answered"), (_LOST, "lost"), (_MARK, "event"), (_SEED, "the seed's Cisco routers")):
+    for color, words in ((_ANSWERED, "answered"), (_LOST, "lost"), (_MARK, "event"),
+                         (_SEED, "the seed's Cisco routers")):
         canvas.box(x, y - 10, 12, 12, color, radius=2)
         canvas.text(x + 18, y, words, 12, _SOFT)
         x += 38 + 7 * len(words)

@@ -45,17 +45,24 @@ def batch(namespace, lines):
     run("ip", "-n", namespace, "-batch", "-", text="\n".join(lines) + "\n")
 
 
-def spawn(command, *, log, namespace=None, private_run=None, environment=None):
-    """Starts a daemon in its own process group; both outputs are appended to the file `log`."""
+def spawn(command, *, log, namespace=None, private_run=None, environment=None, listen=None):
+    """Starts a daemon in its own process group; both outputs are appended to the file `log`.
+
+    `listen` is a socket that the daemon gets as systemd would give it.
+    """
     words = [str(word) for word in command]
     if private_run:
         script = f"mount --bind {private_run} /run && exec \"$@\""
         words = ["unshare", "--mount", "sh", "-c", script, "sh", *words]
     if namespace:
         words = ["ip", "netns", "exec", namespace, *words]
+    if listen:
+        script = f"exec 3<&{listen.fileno()} {listen.fileno()}<&-; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\""
+        words = ["bash", "-c", script, "bash", *words]
     with open(log, "ab", buffering=0) as output:
         return subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            pass_fds=(listen.fileno(),) if listen else (),
             env={**os.environ, **(environment or {})})
 
 

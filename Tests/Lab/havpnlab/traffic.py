@@ -89,7 +89,7 @@ def bitmap(echoes, width=70):
 
 
 class Injector:
-    """UDP packets for the branch, put on the wire toward a gateway's inside port from r2's, whatever r2's routes say."""
+    """UDP packets for the branch, put on the wire from r2's port to a gateway's, whatever r2's routes say."""
 
     PORT = 40000
 

@@ -229,7 +229,8 @@ class Watch:
         """Stops the instruments without looking at what they saw."""
         if self.injector:
             self.injector.stop()
-        for process in (*(monitor.process for monitor in self.monitors), self.pinger.process, self.outside.process, self.branch.process):
+        instruments = (*self.monitors, self.pinger, self.outside, self.branch)
+        for process in [instrument.process for instrument in instruments]:
             system.end(process, 2)
 
     # The promises, each with its sentence.

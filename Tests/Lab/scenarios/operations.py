@@ -137,6 +137,32 @@ def relay_address_held(world):
     return f"refused over {refused} times"
 
 
+@scenario("as user nobody, 127.0.0.2:4510 cannot be bound while the whole service is killed in a loop")
+def relay_address_held_by_socket_unit(world):
+    world.begin()
+    world.bring_tunnel_up()
+    r3 = world.gateways["r3"]
+    r3.stop()
+    r3.hold_relay_socket()
+    r3.launch()
+    wait_until(r3.answers, 20, "havpnd did not come back with an inherited socket")
+    thief = _start_thief()
+    for _ in range(5):
+        wait_until(lambda: len(r3.processes()) == 4, 20, f"not all processes came back: {sorted(r3.processes())}")
+        r3.signal_all(signal.SIGKILL)
+        r3.process.wait()
+        time.sleep(0.3)
+        r3.launch()
+    wait_until(r3.answers, 20, "havpnd did not come back")
+    stolen, refused = _end_thief(thief)
+    expect(stolen == 0, f"a stranger bound the ha plugin's peer address {stolen} times")
+    expect(refused >= 100, "the stranger hardly tried")
+    active, standby = ("r3", "r4") if r3.state() == "Active" else ("r4", "r3")
+    world.wait_for_hot(standby, active, seconds=60)
+    r3.relay_socket.close()
+    return f"refused over {refused} times"
+
+
 @scenario("a second havpnd in the same namespace refuses to start")
 def second_daemon(world):
     world.begin(routers=("r3",))
