@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "CLinux.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 ssize_t havpn_receive_datagram(int fd, void *buffer, size_t capacity, struct havpn_datagram *info) {
     struct sockaddr_in source = {0};
