@@ -32,6 +32,7 @@ class Settings:
     preempt: bool = True
     delay_up_seconds: int | None = None
     priorities: dict = dataclasses.field(default_factory=lambda: {"r3": 105, "r4": 100})
+    association_on_sync_link_alone: bool = False
     extra: str = ""
 
     def text(self, router):
@@ -54,9 +55,11 @@ class Settings:
                   f" standby 10 track {first + 1} decrement 10",
                   f" crypto map MAPA redundancy {GROUP}" + (" stateful" if self.stateful else "")]
         if self.stateful:
+            networks = ["192.168.9"] if self.association_on_sync_link_alone else ["10.1.0", "192.168.9"]
             lines += ["ipc zone default", " association 1", "  no shutdown", "  protocol sctp", "   local-port 5000",
-                      f"    local-ip 10.1.0.{number} 192.168.9.{number}", "   remote-port 5000",
-                      f"    remote-ip 10.1.0.{other} 192.168.9.{other}",
+                      "    local-ip " + " ".join(f"{network}.{number}" for network in networks),
+                      "   remote-port 5000",
+                      "    remote-ip " + " ".join(f"{network}.{other}" for network in networks),
                       "redundancy inter-device", f" scheme standby {GROUP}", " security none"]
         lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5", " reverse-route", "ike-daemon strongswan",
                   f" vici {system.RUN}/{router}/run/charon.vici", " ha-plugin local 127.0.0.1 remote 127.0.0.2"]
