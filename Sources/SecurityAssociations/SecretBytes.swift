@@ -6,27 +6,25 @@
 /// that depends on the length alone.
 public final class SecretBytes: Sendable {
     // Written only in `init` and `deinit`, when nobody else can hold a reference.
-    private nonisolated(unsafe) let storage: UnsafeMutableRawBufferPointer
+    private nonisolated(unsafe) var storage: [UInt8]
 
     /// Copies `bytes`; the caller's own copy is the caller's to forget.
     public init(_ bytes: some Collection<UInt8>) {
-        storage = .allocate(byteCount: bytes.count, alignment: 1)
-        storage.copyBytes(from: bytes)
+        storage = []
+        storage.reserveCapacity(bytes.count)
+        storage.append(contentsOf: bytes)
     }
 
-    deinit {
-        wipe(storage)
-        storage.deallocate()
-    }
+    deinit { wipe(&storage) }
 
     /// The number of bytes.
     public var count: Int { storage.count }
 
-    /// Lends the bytes to `body`, which must not keep the pointer.
+    /// Lends the bytes to `body`, which must not keep them: a kept array would not be overwritten.
     public func withBytes<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+        _ body: ([UInt8]) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(UnsafeRawBufferPointer(storage))
+        try body(storage)
     }
 
     /// Tells whether `other` lists the same bytes.
@@ -57,6 +55,6 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
 // Kept out of the optimizer's sight: stores to memory that is freed next would be removed as dead.
 @inline(never)
 @_optimize(none)
-private func wipe(_ storage: UnsafeMutableRawBufferPointer) {
-    for index in 0..<storage.count { storage[index] = 0 }
+private func wipe(_ storage: inout [UInt8]) {
+    for index in storage.indices { storage[index] = 0 }
 }

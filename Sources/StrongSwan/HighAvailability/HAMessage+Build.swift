@@ -46,7 +46,7 @@ extension HAMessage {
             var writer = ByteWriter(capacity: original.count + 8)
             writer.write(target.rawValue)
             writer.write(kind.rawValue)
-            var reader = HAAttributeReader(Array(original)[2...], version: version)
+            var reader = HAAttributeReader(original[2...], version: version)
             while let (attribute, value) = try? reader.next() {
                 let isPrivateSet = attribute == .conditions || attribute == .extensions
                 if target != .five, isPrivateSet, value.first.map({ $0 >> 7 == 1 }) ?? false { continue }

@@ -60,6 +60,9 @@ extension CharonJournal {
         guard let old = old?.identity.spis else { return }
         nodes[spis]?.parent = old
         nodes[old]?.successors.append(spis)
+        // A passive charon destroys the old one at once; the active one says so only seconds later.
+        markEnded(old)
+        dropNeedlessRoots(from: root(of: old))
     }
 
     mutating func replaceLast(
@@ -99,13 +102,11 @@ extension CharonJournal {
         return nil
     }
 
-    mutating func endIKE(_ spis: IKESPIPair) -> Ignored? {
+    mutating func endIKE(_ record: CharonRecord, spis: IKESPIPair) -> Ignored? {
         guard let node = nodes[spis], !node.isEnded else { return .unknownSA }
-        nodes[spis]?.isEnded = true
-        for place in JournalNode.placesOfLiveOnly {
-            discount(node[keyPath: place])
-            nodes[spis]?[keyPath: place] = nil
-        }
+        markEnded(spis)
+        nodes[spis]?.end = record
+        account(for: record)
         var top = root(of: spis)
         var dead: IKESPIPair? = spis
         while let pair = dead, let node = nodes[pair], node.isEnded, !hasLiveMember(pair) {
@@ -116,6 +117,15 @@ extension CharonJournal {
         }
         dropNeedlessRoots(from: top)
         return nil
+    }
+
+    private mutating func markEnded(_ spis: IKESPIPair) {
+        guard let node = nodes[spis] else { return }
+        nodes[spis]?.isEnded = true
+        for place in JournalNode.placesOfLiveOnly {
+            discount(node[keyPath: place])
+            nodes[spis]?[keyPath: place] = nil
+        }
     }
 
     /// Drops ended ancestors under which no live child was derived, from the top down.

@@ -98,7 +98,7 @@ public struct CharonJournal: Sendable {
         case .ikeMessageIDInitiator: replaceLast(\.messageIDInitiator, with: record, spis: spis)
         case .ikeMessageIDResponder: replaceLast(\.messageIDResponder, with: record, spis: spis)
         case .ikeInitializationVector: replaceLast(\.initializationVector, with: record, spis: spis)
-        case .ikeDelete: endIKE(spis)
+        case .ikeDelete: endIKE(record, spis: spis)
         case .childAdd: addChild(record, spis: spis)
         case .childDelete: removeChild(record, spis: spis)
         case .segmentDrop, .segmentTake, .status, .resync: .command

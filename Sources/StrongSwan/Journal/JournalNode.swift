@@ -22,6 +22,8 @@ struct JournalNode: Sendable {
     var messageIDInitiator: CharonRecord?
     var messageIDResponder: CharonRecord?
     var initializationVector: CharonRecord?
+    /// The IKE_DELETE of an SA that lives on in its successors: charon ignores it, another journal needs it.
+    var end: CharonRecord?
     /// The live child SAs derived under this SA, by inbound SPI.
     var children: [UInt32: CharonRecord] = [:]
     var adoption: AdoptionKey?
@@ -38,7 +40,7 @@ struct JournalNode: Sendable {
     var records: [CharonRecord] {
         let single = [
             firstUpdate, lastUpdate, addressUpdate, virtualAddressUpdate, messageIDInitiator, messageIDResponder,
-            initializationVector,
+            initializationVector, end,
         ]
         return additions + single.compactMap { $0 } + children.values
     }
