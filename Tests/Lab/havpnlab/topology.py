@@ -32,6 +32,9 @@ _SETTINGS = (
 )
 
 
+_SHIPPED_SETTINGS = os.path.normpath(os.path.join(os.path.dirname(__file__), "../../../etc/sysctl.d/50-havpn.conf"))
+
+
 def hardware_address(router, interface):
     """The address that a captured frame shows: router and interface number stand in its last bytes."""
     return f"02:00:00:00:{int(router[1:]):02x}:{int(interface[3:]):02x}"
@@ -64,6 +67,9 @@ def build_router(router):
             batch(router, [f"address add {address} dev {interface}", f"link set {interface} up"])
     if router in ("r3", "r4", "r5"):
         run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", namespace=router)
+    if router in ("r3", "r4"):
+        # As scripts/install does on a real node.
+        run("sysctl", "-e", "-q", "-p", _SHIPPED_SETTINGS, namespace=router)
     if router == "r6":
         batch(router, ["route add default via 10.0.0.5"])
     if router == "r5":
