@@ -40,7 +40,12 @@ extension GroupMachine {
             becomeActive(reason: reason, at: now, actions: &actions)
 
         case (.listen, .standbyExpired):
-            startStandbyTimer(nil, at: now)
+            // With the Active's deadline past as well, row c would follow at once: one step for both.
+            if let activeDeadline, activeDeadline <= now {
+                startTimersForSpeak(at: now)
+            } else {
+                startStandbyTimer(nil, at: now)
+            }
             move(to: .speak, reason: "no Standby heard", at: now, actions: &actions)
         case (.speak, .standbyExpired):
             move(to: .standby, reason: "no Standby heard", at: now, actions: &actions)
@@ -59,6 +64,7 @@ extension GroupMachine {
         switch (state, event) {
         case (.speak, .higherSpeaker), (.standby, .higherSpeaker):
             startStandbyTimer(nil, at: now)
+            restartPastActiveTimer(at: now)
             move(to: .listen, reason: "a better router speaks", at: now, actions: &actions)
 
         case (.learn, .higherActive(let hello)), (.learn, .lowerActive(let hello)):
@@ -98,6 +104,7 @@ extension GroupMachine {
             startStandbyTimer(hello, at: now)
         case (.speak, .higherStandby(let hello)), (.standby, .higherStandby(let hello)):
             startStandbyTimer(hello, at: now)
+            restartPastActiveTimer(at: now)
             move(to: .listen, reason: "a better Standby", at: now, actions: &actions)
         case (.listen, .lowerStandby):
             startStandbyTimer(nil, at: now)
@@ -117,6 +124,12 @@ extension GroupMachine {
     /// Timer start B, likewise for the Standby.
     mutating func startStandbyTimer(_ hello: HSRPMessage?, at now: Instant) {
         standbyDeadline = now + holdTime(told: hello)
+    }
+
+    /// A deadline that passed in Speak is kept for Standby alone: in Listen a better router deals with it first.
+    private mutating func restartPastActiveTimer(at now: Instant) {
+        if let activeDeadline, activeDeadline > now { return }
+        startActiveTimer(nil, at: now)
     }
 
     private func holdTime(told hello: HSRPMessage?) -> Interval {

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import FirstHop
+import Primitives
+
+/// One router on a virtual clock: events in at a time of milliseconds, actions out, as lines that read as a transcript.
+struct Router {
+    var machine: GroupMachine
+    var now = Instant(nanoseconds: 0)
+    let address: IPv4Address
+
+    static let virtual = IPv4Address(10, 1, 0, 100)
+    static let peer = IPv4Address(10, 1, 0, 4)
+    static let stranger = IPv4Address(10, 1, 0, 9)
+
+    init(
+        address: IPv4Address = IPv4Address(10, 1, 0, 3), priority: UInt8 = 100, seed: UInt64 = 1,
+        redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
+        settings change: (inout GroupSettings) -> Void = { _ in }
+    ) {
+        self.address = address
+        var settings = GroupSettings(
+            group: 10, interfacePrefix: IPv4Prefix(address: address, length: 24), virtualAddress: Self.virtual)
+        settings.peerAddresses = [Self.peer]
+        change(&settings)
+        machine = GroupMachine(settings: settings, priority: priority, redundancy: redundancy, seed: seed)
+    }
+
+    static func instant(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 0) + .milliseconds(milliseconds) }
+
+    /// Hands in an event and returns everything that was to be done.
+    mutating func at(_ milliseconds: Int, _ event: GroupEvent) -> [GroupAction] {
+        now = Self.instant(milliseconds)
+        var actions: [GroupAction] = []
+        machine.handle(event, at: now, actions: &actions)
+        return actions
+    }
+
+    /// Lets time pass, serving every deadline on the way; returns what was done with its time in milliseconds.
+    mutating func run(until milliseconds: Int) -> [(at: Int, action: GroupAction)] {
+        var done: [(at: Int, action: GroupAction)] = []
+        let end = Self.instant(milliseconds)
+        var steps = 0
+        while let deadline = machine.nextDeadline, deadline <= end {
+            let time = max(deadline, now)
+            steps += 1
+            precondition(steps < 100_000, "a deadline does not move")
+            now = time
+            var actions: [GroupAction] = []
+            machine.handle(.deadlineReached, at: time, actions: &actions)
+            done += actions.map { (Int(time.nanoseconds / 1_000_000), $0) }
+        }
+        now = end
+        return done
+    }
+
+    /// A message of another router.
+    static func message(
+        _ operation: HSRPMessage.Operation, _ state: HSRPState, priority: UInt8, hello: UInt8 = 3, hold: UInt8 = 10,
+        group: UInt8 = 10, authentication: AuthenticationText = .cisco, virtual: IPv4Address = Router.virtual
+    ) -> HSRPMessage {
+        HSRPMessage(
+            operation: operation, state: state, helloSeconds: hello, holdSeconds: hold, priority: priority,
+            group: group, authentication: authentication, virtualAddress: virtual)
+    }
+
+    /// Hears a hello of another router.
+    mutating func hear(
+        _ milliseconds: Int, _ state: HSRPState, priority: UInt8, from source: IPv4Address = Router.stranger
+    ) -> [GroupAction] {
+        hear(milliseconds, .hello, state, priority: priority, from: source)
+    }
+
+    /// Hears a message of another router.
+    mutating func hear(
+        _ milliseconds: Int, _ operation: HSRPMessage.Operation, _ state: HSRPState, priority: UInt8,
+        from source: IPv4Address = Router.stranger
+    ) -> [GroupAction] {
+        at(milliseconds, .messageReceived(Self.message(operation, state, priority: priority), from: source))
+    }
+}
+
+/// A router brought into a state at time 0, nothing pending but its timers.
+extension Router {
+    static func listening(
+        priority: UInt8 = 100, redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
+        settings: (inout GroupSettings) -> Void = { _ in }
+    ) -> Router {
+        var router = Router(priority: priority, redundancy: redundancy, settings: settings)
+        _ = router.at(0, .interfaceChanged(isUp: true))
+        return router
+    }
+
+    static func speaking(
+        priority: UInt8 = 100, redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
+        settings: (inout GroupSettings) -> Void = { _ in }
+    ) -> Router {
+        var router = listening(priority: priority, redundancy: redundancy, settings: settings)
+        _ = router.run(until: 10_000)
+        precondition(router.machine.state == .speak)
+        return router
+    }
+
+    /// Standby at 20 s behind an Active of priority 110 heard at 20 s (at 9 s too, so that it left Listen by d).
+    static func standby(
+        priority: UInt8 = 100, behind active: IPv4Address = Router.stranger, activePriority: UInt8 = 110,
+        redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
+        settings: (inout GroupSettings) -> Void = { _ in }
+    ) -> Router {
+        var router = listening(priority: priority, redundancy: redundancy, settings: settings)
+        for second in [1, 4, 7, 9, 12, 15, 18] {
+            _ = router.run(until: second * 1000)
+            _ = router.hear(second * 1000, .active, priority: max(activePriority, priority), from: active)
+        }
+        _ = router.run(until: 20_000)
+        _ = router.hear(20_000, .active, priority: activePriority, from: active)
+        precondition(router.machine.state == .standby)
+        return router
+    }
+
+    static func active(
+        priority: UInt8 = 100, redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
+        settings: (inout GroupSettings) -> Void = { _ in }
+    ) -> Router {
+        var router = speaking(priority: priority, redundancy: redundancy, settings: settings)
+        _ = router.run(until: 20_000)
+        precondition(router.machine.state == .active)
+        return router
+    }
+
+    /// The HOT pair: association up, everything replicated both ways.
+    static var hot: RedundancyStatus {
+        var status = RedundancyStatus(isStateful: true)
+        status.isAssociationUp = true
+        status.isLocalHot = true
+        status.isPeerHot = true
+        status.isPeerPopulated = true
+        status.mayPeerKernelLive = true
+        return status
+    }
+}
+
+extension [GroupAction] {
+    /// The actions that reach the kernel, the wire or the peer, in order, by short names.
+    var steps: [String] {
+        compactMap { action in
+            switch action {
+            case .send(let message, let fromVirtualMAC):
+                "\(message.operation) \(message.state.name)\(fromVirtualMAC ? " from virtual MAC" : "")"
+            case .raiseFence: "raise fence"
+            case .lowerFence: "lower fence"
+            case .raiseMAC: "raise MAC"
+            case .lowerMAC: "lower MAC"
+            case .addAddress(_, let seconds): "add address for \(seconds) s"
+            case .renewLease: "renew lease"
+            case .deleteAddress: "delete address"
+            case .announce: "announce"
+            case .sendRole(.question, _): "tell question"
+            case .sendRole(.answer(_, let isActive), _): "tell \(isActive ? "active" : "not active")"
+            case .sendRole(let message, _): "tell \(message)"
+            case .publishRole(let isActive, let term): "publish \(isActive ? "active" : "standby") term \(term)"
+            case .stateChanged(let from, let to, _): "\(from.name) -> \(to.name)"
+            case .drainReceived: "drain"
+            case .switchoverRefused(let code, _): "refused \(code)"
+            case .switchoverFinished(let milliseconds): "finished in \(milliseconds) ms"
+            case .stopped: "stopped"
+            case .count, .log: nil
+            }
+        }
+    }
+
+    /// Names of the counters that were raised.
+    var counted: [String] {
+        compactMap { if case .count(let name) = $0 { name.description } else { nil } }
+    }
+
+    /// The nonce of the question asked.
+    var question: UInt64? {
+        for case .sendRole(.question(let nonce), _) in self { return nonce }
+        return nil
+    }
+}
