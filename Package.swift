@@ -77,7 +77,7 @@ let package = Package(
         tests("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         tests("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         tests("Control", uses: ["Primitives"]),
-        tests("LinuxIO", uses: ["Netlink", "ByteCodec", "Primitives"]),
+        tests("LinuxIO", uses: ["SecurityAssociations", "Netlink", "ByteCodec", "Primitives", "CLinux"]),
         tests("Daemon", uses: ["Control", "Configuration", "FirstHop", "Primitives"]),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ],

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -194,13 +195,23 @@ int havpn_peer_credentials(int fd, uint32_t *process, uint32_t *user, uint32_t *
     return 0;
 }
 
-int havpn_set_capabilities(uint64_t mask) {
+static int set_capabilities(uint64_t mask) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[2] = {
         {.effective = (uint32_t)mask, .permitted = (uint32_t)mask},
         {.effective = (uint32_t)(mask >> 32), .permitted = (uint32_t)(mask >> 32)},
     };
     return (int)syscall(SYS_capset, &header, data);
+}
+
+int havpn_become(uint32_t user, uint32_t group, uint64_t mask) {
+    gid_t only = group;
+    /* Without this the change of user would clear the permitted set. */
+    if (prctl(PR_SET_KEEPCAPS, 1UL, 0UL, 0UL, 0UL) != 0) return -1;
+    if (setgroups(1, &only) != 0) return -1;
+    if (setresgid(group, group, group) != 0) return -1;
+    if (setresuid(user, user, user) != 0) return -1;
+    return set_capabilities(mask);
 }
 
 uint64_t havpn_effective_capabilities(void) {
@@ -210,9 +221,17 @@ uint64_t havpn_effective_capabilities(void) {
     return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
-int havpn_prctl(int option, unsigned long argument) { return prctl(option, argument, 0UL, 0UL, 0UL); }
+int havpn_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL); }
+
+int havpn_forbid_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL); }
+
+int havpn_end_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0UL, 0UL, 0UL); }
+
+int havpn_set_name(const char *name) { return prctl(PR_SET_NAME, (unsigned long)name, 0UL, 0UL, 0UL); }
 
 int havpn_lock_memory_on_fault(void) { return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); }
+
+int havpn_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
 int havpn_set_close_on_exec(int fd, int is_on) { return fcntl(fd, F_SETFD, is_on ? FD_CLOEXEC : 0); }
 
@@ -222,7 +241,7 @@ int havpn_set_nonblocking(int fd) {
     return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-int havpn_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+int havpn_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 10); }
 
 int havpn_open_process(pid_t process) {
 #ifdef SYS_pidfd_open

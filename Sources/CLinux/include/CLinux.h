@@ -86,17 +86,29 @@ socklen_t havpn_unix_address(struct sockaddr_un *address, const void *path, size
 /// Credentials of the process at the other end of a UNIX stream.
 int havpn_peer_credentials(int fd, uint32_t *process, uint32_t *user, uint32_t *group);
 
-/// Sets permitted and effective capabilities of the calling thread to exactly `mask`.
-int havpn_set_capabilities(uint64_t mask);
+/// Becomes a user with one group, keeping exactly the capabilities of `mask`, permitted and effective.
+int havpn_become(uint32_t user, uint32_t group, uint64_t mask);
 
 /// Reads the effective capabilities of the calling thread; 0 on failure.
 uint64_t havpn_effective_capabilities(void);
 
-/// prctl with one integer argument.
-int havpn_prctl(int option, unsigned long argument);
+/// Forbids core dumps and tracing of this process (PR_SET_DUMPABLE).
+int havpn_forbid_dumps(void);
+
+/// Forbids gaining privileges by executing a program (PR_SET_NO_NEW_PRIVS).
+int havpn_forbid_new_privileges(void);
+
+/// Has the kernel send `signal` to this process when its parent ends (PR_SET_PDEATHSIG).
+int havpn_end_with_parent(int signal);
+
+/// Names the calling thread; at most 15 bytes are shown (PR_SET_NAME).
+int havpn_set_name(const char *name);
 
 /// Locks all pages now and later when they are first touched (MCL_ONFAULT).
 int havpn_lock_memory_on_fault(void);
+
+/// Accepts a connection, close-on-exec and non-blocking.
+int havpn_accept(int fd);
 
 /// Changes one flag of fcntl F_GETFD / F_SETFD.
 int havpn_set_close_on_exec(int fd, int is_on);
