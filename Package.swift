@@ -78,7 +78,12 @@ let package = Package(
         tests("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         tests("Control", uses: ["Primitives"]),
         tests("LinuxIO", uses: ["SecurityAssociations", "Netlink", "ByteCodec", "Primitives", "CLinux"]),
-        tests("Daemon", uses: ["Control", "Configuration", "FirstHop", "Primitives"]),
+        tests(
+            "Daemon",
+            uses: [
+                "Control", "Configuration", "StrongSwan", "Replication", "SecurityAssociations", "FirstHop",
+                "Primitives",
+            ]),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -119,10 +119,14 @@ public struct SessionMachine: Sendable {
     public internal(set) var flow = Flow.idle
     /// The peer's hello, while established.
     public internal(set) var peer: SessionHello?
+    /// What differs between the nodes' configurations though it should not, one sentence each.
+    public internal(set) var differences: [String] = []
     /// The peer's last report, while established.
     public internal(set) var peerReport: StateReport?
     /// The peer's process is silent although the association stands.
     public internal(set) var isPeerSilent = false
+    /// The number of the last report of outbound sequence numbers; the next one has the next number.
+    public internal(set) var lastCounterReport: UInt64 = 0
     /// The oldest unacknowledged record is too old.
     public internal(set) var isOverdue = false
 
@@ -133,7 +137,6 @@ public struct SessionMachine: Sendable {
     var nextHeartbeat: Instant?
     var lastHeard = Instant(nanoseconds: 0)
     var highestPeerTerm: UInt64 = 0
-    var counterReport: UInt64 = 0
     var expectedSequence: UInt64?
     var isSnapshotRequested = false
     var isSnapshotWanted = false
@@ -146,6 +149,9 @@ public struct SessionMachine: Sendable {
 
     /// Records that the peer has not acknowledged, sent or not.
     public var unacknowledgedCount: Int { outgoing.unacknowledgedCount }
+
+    /// When the oldest of them was made; nil when there is none, or only a snapshot.
+    public var oldestUnacknowledged: Instant? { outgoing.oldestUnacknowledged }
 
     /// Bytes of records that wait for the transport.
     public var backlogByteCount: Int { outgoing.backlogByteCount }
@@ -252,13 +258,13 @@ public struct SessionMachine: Sendable {
     }
 
     private mutating func report(_ counters: [Frame.Counter]) {
-        counterReport += 1
+        lastCounterReport += 1
         var frames: [Frame] = []
         var rest = counters[...]
         repeat {
             let part = rest.prefix(ReplicationLimits.countersPerFrame)
             rest = rest.dropFirst(part.count)
-            frames.append(.counters(number: counterReport, isLast: rest.isEmpty, Array(part)))
+            frames.append(.counters(number: lastCounterReport, isLast: rest.isEmpty, Array(part)))
         } while !rest.isEmpty
         outgoing.replace(counters: frames)
     }

@@ -14,7 +14,8 @@ extension SessionMachine {
             end(refusal, actions: &actions)
             return
         }
-        for warning in differences(to: hello) {
+        differences = differences(to: hello)
+        for warning in differences {
             actions.append(.count("session.difference"))
             actions.append(.log("%RF_INTERDEV-4-DIFFERENCE: \(warning)"))
         }

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DequeModule
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// This node's journal, the copy that is being received, and which of the peer's numbers may be acknowledged.
+struct JournalKeeper {
+    /// What became of a record from the peer.
+    enum Applied: Equatable {
+        /// Part of a copy that is not complete.
+        case held
+        /// To be delivered to the IKE daemon.
+        case deliver(CharonRecord)
+        /// Nothing to deliver; the name is a counter's.
+        case ignored(String)
+    }
+
+    /// Records of the local charon that may wait until it is settled whose journal is true.
+    static let maximumWaiting = 65_536
+
+    /// The journal.
+    private(set) var journal = CharonJournal()
+    /// The journal is complete, as far as anybody can know.
+    var isAuthoritative = false
+    /// A copy is being received or was received in this session.
+    private(set) var hasCopyBegun = false
+    /// The digest was equal at the last mark or snapshot's end.
+    private(set) var isEqual = false
+    private var incoming: CharonJournal?
+    private var acknowledgements: Deque<(local: UInt64, wire: UInt64)> = []
+    private var waiting: [HAMessage] = []
+
+    /// What the peer is told.
+    var state: JournalState {
+        JournalState(count: UInt32(journal.recordCount), digest: journal.digest, isAuthoritative: isAuthoritative)
+    }
+
+    /// Whether everything that came from the peer was delivered.
+    var isAcknowledged: Bool { acknowledgements.isEmpty && incoming == nil }
+
+    // MARK: From the peer
+
+    /// A copy starts.
+    mutating func beginCopy() {
+        var fresh = journal
+        fresh.removeAll()
+        incoming = fresh
+        hasCopyBegun = true
+        isEqual = false
+        acknowledgements.removeAll()
+    }
+
+    /// Takes a record that the peer sent under `wire`.
+    mutating func apply(_ bytes: SecretBytes, wire: UInt64) -> Applied {
+        guard let message = bytes.withBytes({ try? HAMessage(decoding: Array($0)[...]) }) else {
+            return .ignored("record.malformed")
+        }
+        if incoming != nil {
+            guard case .ignored(let reason) = incoming?.append(message) else { return .held }
+            return .ignored(reason.rawValue)
+        }
+        switch journal.append(message) {
+        case .recorded(let sequence):
+            acknowledgements.append((sequence, wire))
+            return .deliver(CharonRecord(sequence: sequence, message: message))
+        case .ignored(let reason):
+            acknowledgements.append((journal.lastSequence, wire))
+            return .ignored(reason.rawValue)
+        }
+    }
+
+    /// The copy is complete; true if its digest is the peer's, and then it is the journal.
+    mutating func endCopy(digest: UInt64, wire: UInt64) -> Bool {
+        guard let copy = incoming else { return false }
+        incoming = nil
+        guard copy.digest == digest else {
+            hasCopyBegun = false
+            return false
+        }
+        journal = copy
+        isEqual = true
+        isAuthoritative = true
+        acknowledgements = [(copy.lastSequence, wire)]
+        return true
+    }
+
+    /// Compares at a mark.
+    mutating func check(digest: UInt64) -> Bool {
+        guard incoming == nil else { return true }
+        isEqual = journal.digest == digest
+        return isEqual
+    }
+
+    /// Everything up to our number `sequence` is delivered: the peer's number to acknowledge, if there is a new one.
+    mutating func acknowledge(through sequence: UInt64) -> UInt64? {
+        var wire: UInt64?
+        while let first = acknowledgements.first, first.local <= sequence {
+            wire = first.wire
+            acknowledgements.removeFirst()
+        }
+        return wire
+    }
+
+    /// The session or the role changed: nothing of the other side is known any more.
+    mutating func forgetPeer() {
+        incoming = nil
+        hasCopyBegun = false
+        isEqual = false
+        acknowledgements.removeAll()
+    }
+
+    // MARK: From the local charon, while Active
+
+    /// Takes a record of the local charon; nil while it has to wait or when it changes nothing.
+    mutating func record(_ message: HAMessage) -> (record: CharonRecord?, counter: String?) {
+        guard isAuthoritative else {
+            guard waiting.count < Self.maximumWaiting else { return (nil, "journal.waitingOverLimit") }
+            waiting.append(message)
+            return (nil, nil)
+        }
+        switch journal.append(message) {
+        case .recorded(let sequence): return (CharonRecord(sequence: sequence, message: message), nil)
+        case .ignored(let reason): return (nil, reason.rawValue)
+        }
+    }
+
+    /// The journal is declared complete; what waited is appended behind it.
+    mutating func settle() {
+        isAuthoritative = true
+        let messages = waiting
+        waiting = []
+        for message in messages { _ = journal.append(message) }
+    }
+
+    /// The IKE daemon lost all its SAs and nobody has them.
+    mutating func flush() {
+        journal.removeAll()
+        waiting = []
+        isAuthoritative = true
+    }
+
+    /// What waited belongs to a role that is over.
+    mutating func dropWaiting() { waiting = [] }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LinuxIO
+import Netlink
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// This node's SAs, policies and reverse routes as the kernel has them, and the writes into it.
+///
+/// Every request is answered inside the send call, so nothing here waits. Where the kernel lacks XFRM the fault says so
+/// and everything else goes on.
+final class KernelTables {
+    /// Called when an SA of ours came or went.
+    var onSAsChanged: () -> Void = {}
+    /// Called when policies or routes changed that reverse routes depend on.
+    var onRoutesAffected: () -> Void = {}
+    /// Increments a named counter.
+    var count: (String) -> Void = { _ in }
+
+    /// Why SAs cannot be read or written; nil while all is well.
+    private(set) var fault: String?
+    /// The outbound sequence numbers.
+    var counters: OutboundCounters
+    /// All SAs with one end on a virtual address, as last read.
+    private(set) var sas: [SAIdentity: KernelSA] = [:]
+
+    private let scheme: Scheme
+    private let reactor: Reactor
+    private var xfrm: NetlinkSocket?
+    private var route: NetlinkSocket?
+    private var xfrmEvents: NetlinkSubscription?
+    private var routeEvents: NetlinkSubscription?
+    private var isStandby: () -> Bool
+
+    init(scheme: Scheme, on reactor: Reactor, isStandby: @escaping () -> Bool) {
+        self.scheme = scheme
+        self.reactor = reactor
+        self.isStandby = isStandby
+        counters = OutboundCounters(settings: scheme.marginSettings)
+    }
+
+    /// Opens the sockets that are not open yet; called again until it works.
+    func open() {
+        do {
+            if xfrm == nil { xfrm = try NetlinkSocket(.xfrm) }
+            if route == nil { route = try NetlinkSocket(.route) }
+            if xfrmEvents == nil {
+                let groups = XFRMGroups.sa | XFRMGroups.policy | XFRMGroups.expire
+                xfrmEvents = try NetlinkSubscription(.xfrm, groups: groups, on: reactor) { [weak self] event in
+                    self?.takeXFRM(event)
+                }
+            }
+            if routeEvents == nil {
+                let groups = RouteGroups.ipv4Route | RouteGroups.link
+                routeEvents = try NetlinkSubscription(.route, groups: groups, on: reactor) { [weak self] event in
+                    self?.takeRoute(event)
+                }
+            }
+            fault = nil
+        } catch {
+            fault = "the kernel gives no access to its SAs (\(error))"
+        }
+    }
+
+    // MARK: SAs
+
+    /// Reads all SAs anew.
+    func refreshSAs() {
+        guard let xfrm else { return }
+        do {
+            let messages = try xfrm.dump(XFRMRequest.dumpSAs())
+            let all = messages.compactMap { try? KernelSA(parsing: $0) }
+            let ours = all.filter(isOurs)
+            sas = Dictionary(ours.map { ($0.identity, $0) }) { first, _ in first }
+            counters.observe(ours.filter(isOutbound))
+        } catch {
+            count("kernel.dumpFailed")
+        }
+    }
+
+    /// Brings the outbound numbers to where a standby's must stand; true when every write was taken.
+    @discardableResult
+    func advanceCounters(at now: Instant) -> Bool {
+        guard let xfrm, isStandby() else { return false }
+        let writes = counters.writes(at: now)
+        guard !writes.isEmpty else { return true }
+        let requests = writes.map { XFRMRequest.setReplay($0.identity, $0.replay, mark: $0.mark) }
+        guard let codes = try? xfrm.batch(requests) else {
+            count("kernel.counterWriteFailed")
+            return false
+        }
+        for (write, code) in zip(writes, codes) {
+            if code == 0 { counters.noteWritten(write) } else { count("kernel.counterRefused") }
+        }
+        return codes.allSatisfy { $0 == 0 }
+    }
+
+    /// How many of the journal's children lack one of their SAs here.
+    func missingSAs(of expected: LiveSet) -> Int {
+        let held = Set(sas.keys.map(\.spi))
+        return expected.childSAs.keys.filter { !held.contains($0.inbound) || !held.contains($0.outbound) }.count
+    }
+
+    /// Removes our SAs that belong to none of the pairs: an IKE daemon that died has left them behind.
+    func removeSAs(except pairs: Set<ChildSPIPair>) {
+        refreshSAs()
+        let kept = Set(pairs.flatMap { [$0.inbound, $0.outbound] })
+        let leftovers = sas.values.filter { !kept.contains($0.identity.spi) }
+        guard let xfrm, !leftovers.isEmpty else { return }
+        _ = try? xfrm.batch(leftovers.map { XFRMRequest.delete($0.identity, mark: $0.mark) })
+        for _ in leftovers { count("kernel.leftoverRemoved") }
+        refreshSAs()
+    }
+
+    private func isOurs(_ sa: KernelSA) -> Bool {
+        isOutbound(sa) || scheme.virtualAddresses.contains(sa.identity.destination)
+    }
+
+    private func isOutbound(_ sa: KernelSA) -> Bool { scheme.virtualAddresses.contains(sa.source) }
+
+    private func takeXFRM(_ event: NetlinkSubscription.Event) {
+        guard case .message(let message) = event else {
+            count(event == .overrun ? "kernel.overrun" : "kernel.malformed")
+            refreshSAs()
+            advanceCounters(at: Reactor.now())
+            onSAsChanged()
+            onRoutesAffected()
+            return
+        }
+        guard let change = try? XFRMEvent(parsing: message) else { return }
+        switch change {
+        case .added(let sa) where isOurs(sa):
+            sas[sa.identity] = sa
+            guard isOutbound(sa) else { return onSAsChanged() }
+            // An SA that is new to this kernel stands at zero; on a standby it may not stay there for a moment.
+            counters.observe(sa)
+            advanceCounters(at: Reactor.now())
+            onSAsChanged()
+        case .deleted(let identity) where sas[identity] != nil: remove(identity)
+        case .expired(let sa, isHard: true) where sas[sa.identity] != nil: remove(sa.identity)
+        case .flushed:
+            refreshSAs()
+            onSAsChanged()
+        case .policiesChanged: onRoutesAffected()
+        default: break
+        }
+    }
+
+    private func remove(_ identity: SAIdentity) {
+        sas[identity] = nil
+        counters.forget(identity)
+        onSAsChanged()
+    }
+
+    private func takeRoute(_ event: NetlinkSubscription.Event) {
+        guard case .message(let message) = event else { return onRoutesAffected() }
+        if let info = try? RouteInfo(parsing: message), info.isOwn { return }
+        onRoutesAffected()
+    }
+
+    // MARK: Reverse routes
+
+    /// Reads all policies.
+    func policies() -> [KernelPolicy] {
+        guard let xfrm, let messages = try? xfrm.dump(XFRMRequest.dumpPolicies()) else { return [] }
+        return messages.compactMap { try? KernelPolicy(parsing: $0) }
+    }
+
+    /// Makes the reverse routes those that the policies ask for, or none; returns how many were changed.
+    @discardableResult
+    func reconcileReverseRoutes(isActive: Bool) -> Int {
+        guard let route else { return 0 }
+        var wanted: Set<ReverseRoutePlan.Route> = []
+        if isActive {
+            let needs = ReverseRoutePlan.needs(of: policies(), scheme: scheme)
+            var hops: [IPv4Address: ReverseRoutePlan.NextHop] = [:]
+            for peer in Set(needs.map(\.peer)) { hops[peer] = nextHop(toward: peer, route) }
+            wanted = ReverseRoutePlan.routes(for: needs, nextHops: hops)
+        }
+        let (replace, delete) = ReverseRoutePlan.difference(standing: standingRoutes(route), wanted: wanted)
+        let requests =
+            delete.map { RouteRequest.delete(destination: $0) }
+            + replace.map {
+                RouteRequest.replace(
+                    destination: $0.destination, gateway: $0.nextHop.gateway,
+                    interfaceIndex: $0.nextHop.interfaceIndex)
+            }
+        guard !requests.isEmpty else { return 0 }
+        guard let codes = try? route.batch(requests) else {
+            count("routes.writeFailed")
+            return 0
+        }
+        for code in codes where code != 0 && code != SystemCode.noSuchProcess { count("routes.refused") }
+        return requests.count
+    }
+
+    private func standingRoutes(_ socket: NetlinkSocket) -> Set<ReverseRoutePlan.Route> {
+        guard let messages = try? socket.dump(RouteRequest.dump(tag: OwnTag.routeProtocol)) else { return [] }
+        let routes = messages.compactMap { message -> ReverseRoutePlan.Route? in
+            guard let info = try? RouteInfo(parsing: message), info.isOwn, info.table == RouteRequest.mainTable,
+                let interface = info.interfaceIndex
+            else { return nil }
+            let hop = ReverseRoutePlan.NextHop(gateway: info.gateway ?? .any, interfaceIndex: interface)
+            return ReverseRoutePlan.Route(destination: info.destination, nextHop: hop)
+        }
+        return Set(routes)
+    }
+
+    /// The next hop toward a peer; a peer on a connected network is its own.
+    private func nextHop(toward peer: IPv4Address, _ socket: NetlinkSocket) -> ReverseRoutePlan.NextHop? {
+        guard let answer = try? socket.request(RouteRequest.lookUp(peer)).first,
+            let info = try? RouteInfo(parsing: answer), let interface = info.interfaceIndex
+        else { return nil }
+        return ReverseRoutePlan.NextHop(gateway: info.gateway ?? peer, interfaceIndex: interface)
+    }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import FirstHop
+import LinuxIO
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+extension ReplicationProcess {
+    /// SAs are replicated: there is a peer, a `stateful` map and an IKE daemon.
+    var isReplicating: Bool { model.scheme != nil && model.association != nil && scheme?.isStateful == true }
+
+    func makeCharon(_ settings: Model.StrongSwanSettings) -> CharonDriver {
+        let driver = CharonDriver(settings, on: reactor)
+        driver.onRecord = { [unowned self] message in record(message) }
+        driver.onRecordsLost = { [unowned self] in noteRecordsLost() }
+        driver.onDelivered = { [unowned self] sequence in noteDelivered(sequence) }
+        driver.onRoleTold = { [unowned self] isActive in noteRoleTold(isActive) }
+        driver.onActiveLoss = { [unowned self] in noteActiveLoss() }
+        driver.onCompared = { [unowned self] plan, listing in noteCompared(plan, listing) }
+        driver.onChanged = { [unowned self] in settle() }
+        driver.permission = { [unowned self] in permission }
+        driver.removeLeftovers = { [unowned self] listing in
+            kernel?.removeSAs(except: Set(listing.flatMap(\.children).map(\.spis)))
+        }
+        driver.requestVici = { [unowned self] in supervisor.send(.viciRequested) }
+        driver.count = { [unowned self] name in count(name) }
+        driver.log = { [unowned self] line in log(line) }
+        if let holder = heldPlugin {
+            heldPlugin = nil
+            driver.adopt(plugin: holder)
+        }
+        reactor.schedule(at: Reactor.now()) { [weak driver] in driver?.tick() }
+        return driver
+    }
+
+    // MARK: Roles
+
+    /// Takes failover's word on the role: charon, routes and the peer follow.
+    func change(to fresh: Role) {
+        let former = role
+        guard fresh != former else { return }
+        role = fresh
+        guard fresh.isActive != former?.isActive else { return }
+        drainingUntil = nil
+        hasLostSAs = false
+        lossDeadline = nil
+        isVerified = false
+        keeper.forgetPeer()
+        kernel?.counters.forgetPeer()
+        tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)
+        // Routes first: a packet from the inside finds its way only with them.
+        kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
+        if fresh.isActive { becomeActive() } else { becomeStandby(hadRole: former != nil) }
+    }
+
+    private func becomeActive() {
+        if isReplicating {
+            isTakeoverComplete = charon?.fault != nil
+            charon?.decide(isActive: true)
+            if !keeper.isAuthoritative { authorityDeadline = Reactor.now() + Self.authorityWait }
+        } else {
+            isTakeoverComplete = true
+        }
+    }
+
+    private func becomeStandby(hadRole: Bool) {
+        keeper.dropWaiting()
+        authorityDeadline = nil
+        isResyncAsked = false
+        isTakeoverComplete = true
+        kernel?.refreshSAs()
+        kernel?.advanceCounters(at: Reactor.now())
+        if isReplicating {
+            charon?.decide(isActive: false)
+        } else if hadRole {
+            endLocalSAs()
+        }
+    }
+
+    /// Without replication the SAs of the virtual address are worth nothing here any more; the fence keeps charon quiet.
+    private func endLocalSAs() {
+        guard let scheme else { return }
+        charon?.list { [weak self] listing in
+            let ours = (listing ?? []).filter { ike in
+                IPv4Address(text: ike.localHost).map(scheme.virtualAddresses.contains) ?? false
+            }
+            self?.charon?.terminate(ours.map(\.uniqueID))
+        }
+    }
+
+    private func tellStatusLines(isActive: Bool, hadRole: Bool) {
+        guard let scheme, hadRole || isActive else { return }
+        let change = isActive ? "from STANDBY to ACTIVE" : "from ACTIVE to STANDBY"
+        for address in scheme.virtualAddresses {
+            log("%CRYPTO-5-IKE_SA_HA_STATUS: IKE sa's if any, for vip \(address) will change \(change)")
+            log("%CRYPTO-5-IPSEC_SA_HA_STATUS: IPSec sa's if any, for vip \(address) will change \(change)")
+        }
+    }
+
+    // MARK: What charon says
+
+    private func record(_ message: HAMessage) {
+        guard isReplicating else { return }
+        guard role?.isActive != false else { return count("charon.recordWhileStandby") }
+        let (record, counter) = keeper.record(message)
+        if let counter { count(counter) }
+        guard let record else { return }
+        count("journal.recorded")
+        drive(.recordMade(record.message.bytes))
+        settle()
+    }
+
+    /// Datagrams of charon overran our queue: what it says again makes the journal whole, at the price of rekeys.
+    private func noteRecordsLost() {
+        guard isReplicating, role?.isActive == true else { return }
+        log("%CRYPTO-3-HA_PLUGIN: records of the IKE daemon were lost; it is asked to send all again")
+        charon?.askForResync()
+    }
+
+    private func noteDelivered(_ sequence: UInt64) {
+        deliveredSequence = sequence
+        acknowledge(through: sequence)
+        if !isVerified, failedVerifications < 2, keeper.isAcknowledged, keeper.isEqual { charon?.wantComparison() }
+        settle()
+    }
+
+    private func noteRoleTold(_ isActive: Bool) {
+        if isActive == role?.isActive { isTakeoverComplete = true }
+        settle()
+    }
+
+    /// What a comparison of charon with the journal may do: on a standby with a complete copy only.
+    private var permission: CharonDriver.PlanPermission {
+        guard isReplicating, let role else { return .later }
+        if role.isActive { return .nothing }
+        return keeper.isEqual ? .compare(keeper.journal) : .later
+    }
+
+    private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        kernel?.refreshSAs()
+        kernel?.advanceCounters(at: Reactor.now())
+        let missing = kernel?.missingSAs(of: keeper.journal.expected) ?? 0
+        if plan.isEmpty, missing == 0 {
+            isVerified = true
+            failedVerifications = 0
+        } else {
+            failedVerifications += 1
+            count("comparison.different")
+            // A single difference while HOT may be a record that arrived while charon made its list.
+            if failedVerifications > 2 || redundancy.state != .standbyHot { isVerified = false }
+            repair(kernelLacks: plan.isEmpty ? missing : 0)
+        }
+        settle()
+    }
+
+    /// charon lists children that its kernel has lost: they are delivered anew, behind a deletion.
+    private func repair(kernelLacks count: Int) {
+        guard count > 0, failedVerifications > 1 else { return }
+        log("%CRYPTO-4-KERNEL: the kernel lacks \(count) SAs that the IKE daemon lists")
+    }
+
+    // MARK: Whose journal is true
+
+    /// The active charon says that it starts anew: believe it only if it does not list what the journal holds.
+    private func noteActiveLoss() {
+        guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }
+        charon?.list { [weak self] listing in
+            guard let self, role?.isActive == true, let listing else { return }
+            let held = Set(listing.map(\.spis))
+            guard keeper.journal.expected.ikeSAs.keys.allSatisfy({ !held.contains($0) }) else { return }
+            hasLostSAs = true
+            lossDeadline = Reactor.now() + Self.lossWait
+            log("%CRYPTO-3-IKE_DAEMON: the IKE daemon started anew and lost its SAs")
+            settle()
+        }
+    }
+
+    /// Settles, while Active, questions that time answers.
+    func checkAuthority(at now: Instant) {
+        if let lossDeadline, now >= lossDeadline {
+            self.lossDeadline = nil
+            hasLostSAs = false
+            keeper.flush()
+            if session.flow == .sending { drive(.snapshotMade([], digest: keeper.journal.digest)) }
+            log("%CRYPTO-3-IKE_DAEMON: no peer took the role; the lost SAs are given up")
+        }
+        guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
+            let authorityDeadline, now >= authorityDeadline
+        else { return }
+        charon?.list { [weak self] listing in
+            guard let self, let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
+            settleAuthority(hasSAs: !listing.isEmpty)
+        }
+    }
+
+    private func settleAuthority(hasSAs: Bool) {
+        if hasSAs, !isResyncAsked {
+            isResyncAsked = true
+            authorityDeadline = Reactor.now() + Self.authorityWait
+            charon?.askForResync()
+            log("%RF_INTERDEV-4-RESYNC: nobody has the records of the IKE daemon's SAs; it sends them and rekeys")
+            return
+        }
+        keeper.settle()
+        authorityDeadline = nil
+        isResyncAsked = false
+        settle()
+    }
+
+    /// Looks for deletions that charon did not tell, and passes them on.
+    func compareActive() {
+        guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon?.version else { return }
+        let settled = keeper.journal.lastSequence
+        charon?.list { [weak self] listing in
+            guard let self, let listing, role?.isActive == true, !hasLostSAs else { return }
+            let missed = ReconciliationPlan.missedDeletions(
+                journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
+            for message in missed {
+                count("journal.missedDeletion")
+                record(message)
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import FirstHop
+import LinuxIO
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// The process that keeps the peer's copy of our SAs true, or ours of the peer's.
+///
+///     failover ──role──►┌──────────────────┐◄──ha plugin, VICI──► charon
+///     front ──queries──►│ ReplicationProcess│◄──XFRM, routes─────► kernel
+///     supervisor ──────►└──────────────────┘◄──SCTP─────────────► peer
+///
+/// It is single-threaded; each event runs to its end in `settle`, which tells failover, front and the peer what changed.
+final class ReplicationProcess {
+    /// The role of the scheme's group, as failover told it last.
+    struct Role: Equatable {
+        var isActive: Bool
+        var group: UInt16
+        var term: UInt64
+    }
+
+    /// How often SAs are compared with the journal, in seconds.
+    static let comparisonSeconds = 5
+    /// How long an Active without a journal waits for the peer's copy.
+    static let authorityWait = Interval.seconds(3)
+    /// How long an Active whose IKE daemon lost its SAs waits for a peer to take the role.
+    static let lossWait = Interval.seconds(5)
+
+    let reactor: Reactor
+    let supervisor: ProcessChannel
+    var failover: ProcessChannel?
+    var front: ProcessChannel?
+
+    var model = Model()
+    var scheme: Scheme?
+    let bootID: UInt64
+    var role: Role?
+    var session: SessionMachine
+    var redundancy = RedundancyMachine()
+    var keeper = JournalKeeper()
+    var association: AssociationDriver?
+    var charon: CharonDriver?
+    var kernel: KernelTables?
+
+    var counts: [String: Int] = [:]
+    var warnings: [String] = []
+    var sessionActions: [SessionMachine.Action] = []
+    var isDrainingActions = false
+    var wasSessionUp = false
+    var isVerified = false
+    var failedVerifications = 0
+    var drainingUntil: Instant?
+    var isTakeoverComplete = true
+    var undeliveredSince: Instant?
+    var authorityDeadline: Instant?
+    var isResyncAsked = false
+    var lossDeadline: Instant?
+    var hasLostSAs = false
+    var machineTimer: TimerToken?
+    var machineDeadline: Instant?
+    var routesTimer: TimerToken?
+    var tickCount = 0
+    var isSettling = false
+    var needsSettling = false
+    var historyTimes: [String] = []
+    var reportedJournal = JournalState()
+    var deliveredSequence: UInt64?
+
+    /// Makes the process around its channel to the supervisor; `run` does the rest.
+    init(supervisor: ProcessChannel, on reactor: Reactor) {
+        self.reactor = reactor
+        self.supervisor = supervisor
+        bootID = UInt64.random(in: 1 ... .max)
+        session = SessionMachine(
+            local: SessionHello(bootID: bootID, nodeName: "", term: 0, scheme: ""), state: .disabled)
+        supervisor.onMessage = { [weak self] message, descriptor in self?.take(message, descriptor) }
+        supervisor.onClosed = { [weak self] in self?.reactor.stop() }
+    }
+
+    /// Runs until the supervisor says `stop` or goes; returns the exit status.
+    ///
+    /// - Parameter supervisor: our end of the socketpair with the supervisor.
+    static func run(supervisor: consuming Descriptor) -> Int32 {
+        do {
+            let reactor = try Reactor()
+            let channel = try ProcessChannel(supervisor, peer: .supervisor, on: reactor)
+            let process = ReplicationProcess(supervisor: channel, on: reactor)
+            channel.send(.ready)
+            process.scheduleTick()
+            try reactor.run()
+            return 0
+        } catch {
+            _ = StandardError.write(line: "%HAVPN-3-REPLICATION: cannot run: \(error)")
+            return 1
+        }
+    }
+
+    // MARK: Frames from the other processes
+
+    private func take(_ message: ProcessMessage, _ descriptor: DescriptorHolder?) {
+        switch message {
+        case .configuration(_, let text): configure(text)
+        case .descriptor(let purpose, let peer): adopt(descriptor, purpose, peer)
+        case .failoverDied: failoverDied()
+        case .stop: stop()
+        default: count("channel.unexpected")
+        }
+        settle()
+    }
+
+    private func adopt(_ descriptor: DescriptorHolder?, _ purpose: DescriptorPurpose, _ peer: ProcessRole) {
+        guard let descriptor else { return count("channel.missingDescriptor") }
+        switch (purpose, peer) {
+        case (.processChannel, .failover): failover = channel(descriptor, .failover)
+        case (.processChannel, .front): front = channel(descriptor, .front)
+        case (.haPlugin, _): charon?.adopt(plugin: descriptor) ?? { heldPlugin = descriptor }()
+        case (.vici, _): charon?.adopt(vici: descriptor)
+        default: count("channel.unexpected")
+        }
+    }
+
+    /// The ha-plugin socket, while no configuration has come that says what to do with it.
+    var heldPlugin: DescriptorHolder?
+
+    private func channel(_ descriptor: DescriptorHolder, _ peer: ProcessRole) -> ProcessChannel? {
+        do {
+            let channel = try ProcessChannel(descriptor.take(), peer: peer, on: reactor)
+            channel.onMessage = { [weak self] message, _ in self?.take(message, from: peer) }
+            channel.onClosed = { [weak self] in self?.lose(peer) }
+            if peer == .failover, let status = redundancy.status { channel.send(.redundancyChanged(status)) }
+            return channel
+        } catch {
+            log("%SYS-3-CHANNEL: no channel to the \(peer) process: \(error)")
+            return nil
+        }
+    }
+
+    private func lose(_ peer: ProcessRole) {
+        if peer == .failover { failover = nil }
+        if peer == .front { front = nil }
+    }
+
+    private func take(_ message: ProcessMessage, from peer: ProcessRole) {
+        switch (peer, message) {
+        case (.failover, .roleChanged(let isActive, let group, let term)):
+            change(to: Role(isActive: isActive, group: group, term: term))
+        case (.failover, .role(let message, let group, let term)): pass(message, group: group, term: term)
+        case (.front, .query(let number, let text)): answer(number, text)
+        default: count("channel.unexpected")
+        }
+        settle()
+    }
+
+    /// Hands failover's word to the peer.
+    private func pass(_ message: RoleMessage, group: UInt16, term: UInt64) {
+        if message == .prepareTakeover { drainingUntil = Reactor.now() + .seconds(1) }
+        drive(.roleMessageMade(message, group: group, term: term))
+    }
+
+    /// Failover died while the peer was HOT; the supervisor has raised the fence and removed the addresses.
+    private func failoverDied() {
+        guard let role else { return }
+        pass(.takeOver, group: role.group, term: role.term)
+        pump()
+        change(to: Role(isActive: false, group: role.group, term: role.term))
+    }
+
+    private func stop() {
+        pump()
+        association?.close()
+        supervisor.send(.stopped)
+        supervisor.flush()
+        reactor.stop()
+    }
+
+    // MARK: Configuration
+
+    private func configure(_ text: [UInt8]) {
+        guard let model = load(text, fileName: "configuration").model else {
+            return count("configuration.refused")
+        }
+        let fresh = Scheme(model)
+        self.model = model
+        guard fresh != scheme else { return }
+        let old = scheme
+        scheme = fresh
+        rebuild(from: old)
+    }
+
+    /// Builds anew what the difference touches; what did not change keeps its sockets and state.
+    private func rebuild(from old: Scheme?) {
+        if old?.association != scheme?.association || old?.name != scheme?.name {
+            association?.close()
+            if association != nil { drive(.associationWentDown(reason: "the configuration changed")) }
+            association = scheme.flatMap(makeAssociation)
+        }
+        if old?.strongSwan != scheme?.strongSwan {
+            charon?.close()
+            charon = scheme?.strongSwan.map(makeCharon)
+        }
+        if old?.group != scheme?.group || old?.maps != scheme?.maps { kernel = scheme.map(makeKernel) }
+        keeper.isAuthoritative = keeper.isAuthoritative || scheme?.isStateful != true
+        kernel?.open()
+        kernel?.refreshSAs()
+        scheduleRoutes(afterMilliseconds: 0)
+    }
+
+    private func makeKernel(_ scheme: Scheme) -> KernelTables {
+        let tables = KernelTables(scheme: scheme, on: reactor) { [unowned self] in role?.isActive == false }
+        tables.onSAsChanged = { [unowned self] in settle() }
+        tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
+        tables.count = { [unowned self] name in count(name) }
+        return tables
+    }
+
+    // MARK: Small things
+
+    func count(_ name: String) { counts[name, default: 0] += 1 }
+
+    func log(_ line: String) {
+        if !StandardError.write(line: line) { count("log.dropped") }
+        var event = EventView("log", line: line)
+        event.term = role.map { Int(clamping: $0.term) }
+        publish(event)
+    }
+
+    func publish(_ event: EventView) { front?.send(.event(text: encodeJSON(event))) }
+}

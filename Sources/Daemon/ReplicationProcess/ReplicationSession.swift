@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import Configuration
+import Control
+import FirstHop
+import LinuxIO
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+extension ReplicationProcess {
+    func makeAssociation(_ scheme: Scheme) -> AssociationDriver? {
+        guard let settings = scheme.association else { return nil }
+        let driver = AssociationDriver(settings, on: reactor)
+        driver.onEvent = { [unowned self] event in take(event) }
+        driver.count = { [unowned self] name in count(name) }
+        driver.log = { [unowned self] line in log(line) }
+        reactor.schedule(at: Reactor.now()) { [weak driver] in driver?.open() }
+        return driver
+    }
+
+    private func take(_ event: AssociationDriver.Event) {
+        switch event {
+        case .up: drive(.associationCameUp)
+        case .down(let reason): drive(.associationWentDown(reason: reason))
+        case .frame(let frame): drive(.frameReceived(frame))
+        case .writable, .changed: break
+        }
+        settle()
+    }
+
+    /// Hands an event to the session and carries out what it asks for, in order.
+    func drive(_ event: SessionMachine.Event) {
+        session.handle(event, at: Reactor.now(), actions: &sessionActions)
+        guard !isDrainingActions else { return }
+        isDrainingActions = true
+        while !sessionActions.isEmpty {
+            let batch = sessionActions
+            sessionActions = []
+            for action in batch { perform(action) }
+        }
+        isDrainingActions = false
+    }
+
+    /// Gives the transport what waits.
+    func pump() { association?.pump { session.nextFrame() } }
+
+    private func perform(_ action: SessionMachine.Action) {
+        switch action {
+        case .closeAssociation(let reason): association?.abort(reason: reason)
+        case .noteEstablished(let hello): noteEstablished(hello)
+        case .noteEnded(let reason): noteEnded(reason)
+        case .noteFlow(let flow): noteFlow(flow)
+        case .makeSnapshot:
+            let records = isReplicating ? keeper.journal.snapshot().map(\.message.bytes) : []
+            drive(.snapshotMade(records, digest: keeper.journal.digest))
+        case .beginSnapshot(let count, _):
+            isVerified = false
+            keeper.beginCopy()
+            log("%RF_INTERDEV-6-BULK: \(count) records are coming from the peer")
+        case .applyRecord(let bytes, let sequence): apply(bytes, sequence)
+        case .endSnapshot(let digest, let sequence): endSnapshot(digest, sequence)
+        case .checkMark(let digest, _): if !keeper.check(digest: digest) { noteWrongCopy() }
+        case .installCounters(let number, let isLast, let counters): install(number, isLast, counters)
+        case .noteCountersInstalled(let number): kernel?.counters.confirm(report: number)
+        case .deliverRole(let message, let group, let term):
+            failover?.send(.role(message, group: group, term: term))
+        case .notePeer, .noteSilence, .noteOverdue: break
+        case .count(let name): count(name.description)
+        case .log(let line): log(line)
+        }
+    }
+
+    private func noteEstablished(_ hello: SessionHello) {
+        wasSessionUp = true
+        warnings = []
+        log("%RF_INTERDEV-6-PEER: session with \(hello.nodeName), term \(hello.term), is up")
+    }
+
+    private func noteEnded(_ reason: String) {
+        keeper.forgetPeer()
+        kernel?.counters.forgetPeer()
+        log("%RF_INTERDEV-4-PEER_LOST: session with the peer is down: \(reason)")
+    }
+
+    private func noteFlow(_ flow: SessionMachine.Flow) {
+        keeper.forgetPeer()
+        isVerified = false
+        undeliveredSince = nil
+        kernel?.counters.forgetPeer()
+        if flow == .sending { reportCounters() }
+    }
+
+    // MARK: Copies
+
+    private func apply(_ bytes: SecretBytes, _ sequence: UInt64) {
+        guard isReplicating else { return drive(.recordsDelivered(through: sequence)) }
+        switch keeper.apply(bytes, wire: sequence) {
+        case .held: break
+        case .deliver(let record): charon?.deliver(record)
+        case .ignored(let counter): count(counter)
+        }
+        acknowledgeIdle()
+    }
+
+    private func endSnapshot(_ digest: UInt64, _ sequence: UInt64) {
+        guard keeper.endCopy(digest: digest, wire: sequence) else { return noteWrongCopy() }
+        guard isReplicating else { return acknowledge(through: .max) }
+        if role?.isActive == true {
+            // Borrowed from the standby: what charon said meanwhile comes behind it.
+            keeper.settle()
+            authorityDeadline = nil
+            acknowledge(through: .max)
+            log("%RF_INTERDEV-6-BORROWED: \(keeper.journal.recordCount) records were taken over from the standby")
+        } else {
+            failedVerifications = 0
+            charon?.wantComparison()
+        }
+    }
+
+    private func noteWrongCopy() {
+        count("journal.digestDiffers")
+        isVerified = false
+        drive(.copyFoundWrong)
+    }
+
+    /// Acknowledges to the peer what charon has read.
+    func acknowledge(through local: UInt64) {
+        if let wire = keeper.acknowledge(through: local) { drive(.recordsDelivered(through: wire)) }
+    }
+
+    /// Acknowledges records that need no delivery because nothing waits before them.
+    private func acknowledgeIdle() {
+        guard let delivered = deliveredSequence, delivered >= keeper.journal.lastSequence else { return }
+        acknowledge(through: delivered)
+    }
+
+    // MARK: Counters
+
+    private func install(_ number: UInt64, _ isLast: Bool, _ counters: [Frame.Counter]) {
+        guard let kernel, kernel.counters.take(report: number, isLast: isLast, counters) else { return }
+        kernel.refreshSAs()
+        kernel.advanceCounters(at: Reactor.now())
+        if kernel.counters.isInstalled { drive(.countersInstalled(number: number)) }
+        for identity in kernel.counters.exhausted {
+            count("counters.rekeyRequired")
+            log("%CRYPTO-4-SEQUENCE: \(identity) has used up its sequence numbers and needs a rekey")
+        }
+    }
+
+    /// Reads this node's outbound numbers and tells them to the peer.
+    func reportCounters() {
+        guard role?.isActive == true, isReplicating, session.flow == .sending, let kernel else { return }
+        kernel.refreshSAs()
+        drive(.countersTaken(kernel.counters.report(number: session.lastCounterReport + 1)))
+        let exceeded = kernel.counters.exceeded
+        if !exceeded.isEmpty, session.isPeerHot { count("counters.marginExceeded") }
+        for identity in kernel.counters.exhausted { rekey(outbound: identity) }
+    }
+
+    private func rekey(outbound identity: SAIdentity) {
+        let children = charon?.listing.flatMap(\.children) ?? []
+        guard let child = children.first(where: { $0.spis.outbound == identity.spi }), child.state == "INSTALLED"
+        else { return }
+        count("counters.rekeyed")
+        charon?.rekey(child: child.uniqueID)
+    }
+}

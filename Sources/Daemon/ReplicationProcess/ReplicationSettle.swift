@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import FirstHop
+import LinuxIO
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+extension ReplicationProcess {
+    /// Ends each event: states are evaluated anew, who must know is told, and the next deadline is armed.
+    func settle() {
+        guard !isSettling else {
+            needsSettling = true
+            return
+        }
+        isSettling = true
+        // Each round can only follow from the one before; a few suffice.
+        for _ in 0..<8 {
+            needsSettling = false
+            let now = Reactor.now()
+            var actions: [RedundancyMachine.Action] = []
+            redundancy.handle(.factsChanged(facts(at: now)), at: now, actions: &actions)
+            for action in actions { perform(action) }
+            drive(.localChanged(localHello, state: redundancy.state))
+            pump()
+            if !needsSettling { break }
+        }
+        isSettling = false
+        armMachineTimer()
+    }
+
+    private func perform(_ action: RedundancyMachine.Action) {
+        switch action {
+        case .noteState(let from, let to, let reason):
+            needsSettling = true
+            historyTimes.append(WallClock.now().text)
+            if historyTimes.count > ReplicationLimits.historyEntries { historyTimes.removeFirst() }
+            var event = EventView("redundancy-state")
+            event.from = from.description
+            event.to = to.description
+            event.reason = reason
+            event.term = role.map { Int(clamping: $0.term) }
+            publish(event)
+        case .publish(let status): failover?.send(.redundancyChanged(status))
+        case .log(let line): log(line)
+        }
+    }
+
+    private func facts(at now: Instant) -> RedundancyFacts {
+        var facts = RedundancyFacts()
+        facts.isConfigured = model.scheme != nil && model.association != nil && scheme != nil
+        facts.isStateful = isReplicating
+        facts.isActive = role?.isActive
+        facts.isDraining = drainingUntil.map { now < $0 } ?? false
+        facts.isTakeoverComplete = isTakeoverComplete
+        facts.isSessionUp = session.phase == .established
+        facts.associationFault = facts.isSessionUp ? nil : association?.fault
+        facts.wasSessionUp = wasSessionUp
+        facts.isPeerSilent = session.isPeerSilent
+        facts.isPeerActive = session.peer?.isActive ?? false
+        facts.isPeerHot = session.isPeerHot
+        facts.isPeerPopulated = (session.peer?.journal.count ?? 0) > 0
+        facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
+        if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
+        facts.isSnapshotBegun = keeper.hasCopyBegun
+        facts.isJournalEqual = keeper.isEqual
+        facts.isDelivered = isDelivered(at: now)
+        facts.isVerified = isVerified
+        facts.areCountersInstalled = kernel?.counters.isInstalled ?? false
+        return facts
+    }
+
+    /// Everything is delivered; a HOT standby may be late by the time after which the Active stops to trust it.
+    private func isDelivered(at now: Instant) -> Bool {
+        guard !keeper.isAcknowledged else {
+            undeliveredSince = nil
+            return true
+        }
+        let since = undeliveredSince ?? now
+        undeliveredSince = since
+        return redundancy.state == .standbyHot && now.since(since) < ReplicationLimits.acknowledgementTimeout
+    }
+
+    /// What the peer is told of this node.
+    private var localHello: SessionHello {
+        var hello = SessionHello(
+            bootID: bootID, nodeName: model.hostname, term: role?.term ?? 0, scheme: model.scheme ?? "")
+        hello.interfaces = scheme?.helloInterfaces ?? []
+        hello.agreedItems = (scheme?.agreedItems ?? []) + connectionItems
+        hello.isActive = role?.isActive ?? false
+        if reportedJournal.isAuthoritative != keeper.isAuthoritative
+            || (reportedJournal.count == 0) != (keeper.journal.recordCount == 0)
+        {
+            reportedJournal = keeper.state
+        }
+        hello.journal = reportedJournal
+        return hello
+    }
+
+    /// charon's connections, children and selectors, once they are known.
+    private var connectionItems: [SessionHello.AgreedItem] {
+        guard isReplicating else { return [] }
+        return (charon?.connections ?? []).sorted { $0.name < $1.name }.map { connection in
+            let children = connection.children.sorted { $0.name < $1.name }.map { child in
+                let local = child.localSelectors.joined(separator: ",")
+                return "\(child.name) \(local) === \(child.remoteSelectors.joined(separator: ","))"
+            }
+            return .init(
+                name: "connection \(connection.name)",
+                value: ([connection.version] + children).joined(separator: "; "))
+        }
+    }
+
+    // MARK: Time
+
+    private func armMachineTimer() {
+        let deadline = [session.nextDeadline, drainingUntil].compactMap(\.self).min()
+        guard deadline != machineDeadline else { return }
+        if let machineTimer { reactor.cancel(machineTimer) }
+        machineDeadline = deadline
+        machineTimer = deadline.map { at in
+            reactor.schedule(at: at) { [unowned self] in
+                machineTimer = nil
+                machineDeadline = nil
+                if let until = drainingUntil, Reactor.now() >= until { drainingUntil = nil }
+                drive(.deadlinePassed)
+                settle()
+            }
+        }
+    }
+
+    /// Runs `tick` each second for as long as the process lives.
+    func scheduleTick() {
+        let period = Interval.milliseconds(Scheme.reportMilliseconds)
+        reactor.schedule(at: Reactor.now() + period) { [unowned self] in
+            tick()
+            scheduleTick()
+        }
+    }
+
+    private func tick() {
+        tickCount += 1
+        let isComparisonDue = tickCount % Self.comparisonSeconds == 0
+        if kernel?.fault != nil { kernel?.open() }
+        reportedJournal = keeper.state
+        charon?.tick()
+        switch role?.isActive {
+        case true?:
+            checkAuthority(at: Reactor.now())
+            reportCounters()
+            if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
+            if isComparisonDue {
+                compareActive()
+                scheduleRoutes(afterMilliseconds: 0)
+            }
+        case false?:
+            kernel?.refreshSAs()
+            kernel?.advanceCounters(at: Reactor.now())
+            if keeper.isEqual, isComparisonDue || !isVerified { charon?.wantComparison() }
+        case nil: break
+        }
+        settle()
+    }
+
+    /// Brings the reverse routes to the policies after a pause in which more changes may come.
+    func scheduleRoutes(afterMilliseconds pause: Int) {
+        guard routesTimer == nil else { return }
+        routesTimer = reactor.schedule(at: Reactor.now() + .milliseconds(pause)) { [unowned self] in
+            routesTimer = nil
+            // Until the role is known, the routes of a former life stay as they are.
+            guard let role else { return }
+            kernel?.reconcileReverseRoutes(isActive: role.isActive)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Primitives
+import Replication
+import SecurityAssociations
+
+/// What replication needs to know of a configuration: the group that rules it, its crypto maps and its times.
+struct Scheme: Equatable {
+    /// The group's name.
+    let name: String
+    /// The interface that carries the group.
+    let interface: String
+    /// The group.
+    let group: Model.Group
+    /// The crypto maps bound to the group.
+    let maps: [Model.CryptoMap]
+    /// The association with the peer; nil where none is configured.
+    let association: Model.Association?
+    /// Where the IKE daemon is; nil with `ike-daemon none`.
+    let strongSwan: Model.StrongSwanSettings?
+    /// Every group of the node with its virtual address.
+    let helloInterfaces: [SessionHello.Interface]
+
+    /// Nil without a ruling group, or when it does not exist.
+    init?(_ model: Model) {
+        guard let name = model.rulingGroup else { return nil }
+        let all = model.interfaces.flatMap { interface in interface.groups.map { (interface.name, $0) } }
+        guard let (interface, group) = all.first(where: { $0.1.name == name }) else { return nil }
+        self.name = name
+        self.interface = interface
+        self.group = group
+        maps = model.cryptoMaps.filter { $0.redundancyGroup == name }
+        association = model.association
+        if case .strongSwan(let settings) = model.ikeDaemon { strongSwan = settings } else { strongSwan = nil }
+        let own = model.association?.localAddresses.first ?? .any
+        helloInterfaces = all.map { pair in
+            SessionHello.Interface(
+                address: own, group: UInt16(pair.1.number), virtualAddress: pair.1.virtualAddress ?? .any)
+        }
+    }
+
+    /// A map of the group says `stateful`, and there is a daemon whose SAs can be replicated.
+    var isStateful: Bool { strongSwan != nil && maps.contains(where: \.isStateful) }
+
+    /// The ends of our tunnels.
+    var virtualAddresses: Set<IPv4Address> { Set([group.virtualAddress].compactMap(\.self)) }
+
+    /// How far ahead the standby's outbound counters stand.
+    var marginSettings: SequenceMargin.Settings {
+        SequenceMargin.Settings(
+            outboundInterval: UInt64(maps.map(\.outboundReplayInterval).max() ?? 100_000),
+            reportInterval: .milliseconds(Self.reportMilliseconds), hold: .milliseconds(group.holdMilliseconds),
+            lease: .milliseconds(min(max((group.holdMilliseconds + 999) / 1000, 1), 3) * 1000))
+    }
+
+    /// How often the Active reports its outbound sequence numbers.
+    static let reportMilliseconds = 1000
+
+    /// The map that names the peer; a map for any peer comes last.
+    func map(for peer: IPv4Address) -> Model.CryptoMap? {
+        maps.first { map in map.entries.contains { $0.peers.contains(peer) } }
+            ?? maps.first { map in map.entries.contains { $0.acceptsAnyPeer || $0.peers.isEmpty } }
+    }
+
+    /// Whether routes toward what lies behind the peer are to be injected while Active.
+    func hasReverseRoute(for peer: IPv4Address) -> Bool {
+        let entries = maps.flatMap(\.entries)
+        if let exact = entries.first(where: { $0.peers.contains(peer) }) { return exact.reverseRoute }
+        return entries.contains { ($0.acceptsAnyPeer || $0.peers.isEmpty) && $0.reverseRoute }
+    }
+
+    /// What must be the same on both nodes, in the words of the configuration.
+    var agreedItems: [SessionHello.AgreedItem] {
+        let prefix = "standby \(group.number)"
+        var items: [SessionHello.AgreedItem] = [
+            .init(name: "\(prefix) ip", value: group.virtualAddress.map(\.description) ?? "none"),
+            .init(name: "\(prefix) timers", value: "msec \(group.helloMilliseconds) msec \(group.holdMilliseconds)"),
+            .init(name: "ike-daemon", value: strongSwan == nil ? "none" : "strongswan"),
+        ]
+        for map in maps {
+            let name = "crypto map \(map.name)"
+            items.append(.init(name: "\(name) redundancy", value: map.isStateful ? "stateful" : "stateless"))
+            let interval = "inbound \(map.inboundReplayInterval) outbound \(map.outboundReplayInterval)"
+            items.append(.init(name: "\(name) redundancy replay-interval", value: interval))
+            for entry in map.entries {
+                let peers = entry.peers.map(\.description).sorted().joined(separator: " ")
+                let value = (entry.acceptsAnyPeer ? "any" : peers) + (entry.reverseRoute ? " reverse-route" : "")
+                items.append(.init(name: "\(name) \(entry.sequence) peers", value: value))
+            }
+        }
+        return items
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+import Replication
+import SecurityAssociations
+import Testing
+
+@testable import Daemon
+
+@Suite struct OutboundCountersTests {
+    let settings = SequenceMargin.Settings(
+        outboundInterval: 1000, reportInterval: .seconds(1), hold: .seconds(10), lease: .seconds(3))
+    let peer = IPv4Address(10, 1, 0, 5)
+
+    func sa(_ spi: UInt32, outbound: UInt64 = 0) -> KernelSA {
+        var sa = KernelSA(
+            identity: SAIdentity(destination: peer, spi: spi), source: IPv4Address(10, 1, 0, 100), requestID: 1)
+        sa.replay.outbound = outbound
+        return sa
+    }
+
+    func counter(_ spi: UInt32, _ sequence: UInt64) -> Frame.Counter {
+        Frame.Counter(identity: SAIdentity(destination: peer, spi: spi), sequence: sequence)
+    }
+
+    func at(_ seconds: Int) -> Instant { Instant(nanoseconds: UInt64(seconds) * 1_000_000_000) }
+
+    @Test("an SA that appears on a standby is advanced before anything was reported")
+    func appears() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe(sa(1))
+        let writes = counters.writes(at: at(1))
+        #expect(writes.map(\.replay.outbound) == [1000])
+        #expect(!counters.isInstalled)
+        for write in writes { counters.noteWritten(write) }
+        #expect(counters.writes(at: at(2)).isEmpty)
+    }
+
+    @Test("a report advances what it names, and only whole reports count")
+    func report() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 1000), sa(2, outbound: 1000)])
+        var isComplete = counters.take(report: 1, isLast: false, [counter(1, 50)])
+        #expect(!isComplete)
+        #expect(counters.writes(at: at(1)).isEmpty)
+        isComplete = counters.take(report: 1, isLast: true, [counter(2, 0), counter(9, 7)])
+        #expect(isComplete)
+        let writes = counters.writes(at: at(1))
+        #expect(writes.map(\.identity.spi) == [1])
+        #expect(writes.map(\.replay.outbound) == [1050])
+        #expect(!counters.isInstalled)
+        counters.noteWritten(writes[0])
+        #expect(counters.isInstalled)
+    }
+
+    @Test("a former Active never goes back, and is advanced beyond its successor")
+    func demotion() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 5000)])
+        #expect(counters.writes(at: at(1)).isEmpty)
+        _ = counters.take(report: 1, isLast: true, [counter(1, 3000)])
+        #expect(counters.writes(at: at(1)).isEmpty)
+        _ = counters.take(report: 2, isLast: true, [counter(1, 8000)])
+        #expect(counters.writes(at: at(2)).first?.replay.outbound ?? 0 >= 9000)
+    }
+
+    @Test("the write keeps the SA's own replay structure and mark")
+    func structure() {
+        var counters = OutboundCounters(settings: settings)
+        var extended = sa(1)
+        extended.replay = KernelReplay(
+            outbound: 0, inbound: 3, windowPackets: 1, bitmap: [7], usesExtendedStructure: true)
+        extended.flags = 128
+        extended.mark = .init(value: 1, mask: 1)
+        counters.observe(extended)
+        let write = counters.writes(at: at(1)).first
+        #expect(write?.replay.usesExtendedStructure == true)
+        #expect(write?.replay.inbound == 3)
+        #expect(write?.replay.bitmap == [7])
+        #expect(write?.mark == .init(value: 1, mask: 1))
+    }
+
+    @Test("an Active knows which SAs may have passed what was promised")
+    func exceeded() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 900)])
+        #expect(counters.exceeded.isEmpty)
+        #expect(counters.report(number: 1) == [counter(1, 900)])
+        counters.observe([sa(1, outbound: 1500)])
+        #expect(counters.exceeded.map(\.spi) == [1])
+        counters.confirm(report: 1)
+        #expect(counters.exceeded.isEmpty)
+        counters.observe([sa(1, outbound: 1901)])
+        #expect(counters.exceeded.map(\.spi) == [1])
+    }
+
+    @Test("an SA near the end of its numbers is named for a rekey on both sides")
+    func exhausted() {
+        var active = OutboundCounters(settings: settings)
+        active.observe([sa(1, outbound: SequenceMargin.lastUsable32), sa(2, outbound: 5)])
+        _ = active.report(number: 1)
+        #expect(active.exhausted.map(\.spi) == [1])
+        var standby = OutboundCounters(settings: settings)
+        standby.observe([sa(1)])
+        _ = standby.take(report: 1, isLast: true, [counter(1, SequenceMargin.lastUsable32)])
+        #expect(standby.writes(at: at(1)).isEmpty)
+        #expect(standby.exhausted.map(\.spi) == [1])
+    }
+
+    @Test("SAs that went are forgotten with what was confirmed of them")
+    func forgotten() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1), sa(2)])
+        counters.forget(SAIdentity(destination: peer, spi: 1))
+        #expect(counters.count == 1)
+        counters.observe([])
+        #expect(counters.count == 0)
+    }
+}
