@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from havpnlab import picture, takeover, traffic  # noqa: E402
 from havpnlab.havpn import Settings  # noqa: E402
-from havpnlab.system import expect  # noqa: E402
+from havpnlab.system import Failure, expect  # noqa: E402
 from havpnlab.world import World  # noqa: E402
 
 OUT = os.environ.get("LAB_OUT", "/tmp")
@@ -119,7 +119,8 @@ def main():
         except Exception as failure:
             name = "stateful" if stateful else "stateless"
             broken.append(f"the {name} run could not be finished: {failure}")
-            traceback.print_exc(file=sys.stdout)
+            if not isinstance(failure, Failure):
+                traceback.print_exc(file=sys.stdout)
             world.keep_logs(f"logs-{name}")
             world.reset()
     if runs:
