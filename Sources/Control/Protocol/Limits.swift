@@ -10,6 +10,8 @@ public enum Limits {
     public static let clientCount = 16
     /// The largest answer that either end gathers.
     public static let answerByteCount = 67_108_864
+    /// How long a client may take to read its answer (`control.slow`).
+    public static let answerMilliseconds = 30_000
     /// What may wait for a `monitor` reader before it is dropped (`control.slow`).
     public static let monitorBacklogByteCount = 262_144
     /// Events that `show logging` remembers.
