@@ -51,7 +51,7 @@ extension FailoverNode {
     }
 
     private func start(_ key: GroupRunner.Key, _ interface: Model.Interface, _ group: Model.Group) {
-        let isScheme = group.name != nil && group.name == model.scheme
+        let isScheme = group.name != nil && group.name == model.rulingGroup
         let runner = GroupRunner(
             key: key, configured: group, usesBurnedInAddress: interface.usesBurnedInAddress,
             settings: settings(for: key, group), priority: effective(group).priority,

@@ -219,8 +219,8 @@ final class FailoverNode: GroupSurroundings {
 
     /// The group that `redundancy inter-device` names, whose role rules replication.
     var schemeGroup: GroupRunner? {
-        guard let scheme = model.scheme else { return nil }
-        return groups.values.first { $0.configured.name == scheme }
+        guard let name = model.rulingGroup else { return nil }
+        return groups.values.first { $0.configured.name == name }
     }
 
     // MARK: Front
