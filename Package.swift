@@ -84,6 +84,7 @@ let package = Package(
                 "Control", "Configuration", "StrongSwan", "Replication", "SecurityAssociations", "FirstHop",
                 "Primitives",
             ]),
+        tests("havpnctl"),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -24,6 +24,10 @@ struct Havpnctl: ParsableCommand {
     static func main() {
         do {
             let arguments = Options.arrange(Array(CommandLine.arguments.dropFirst()), commands: commandNames)
+            if let first = arguments.first, !first.hasPrefix("-"), !commandNames.contains(first) {
+                throw ValidationError(
+                    "expected \(commandNames.joined(separator: ", ")), found `\(first)`")
+            }
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch let status as ExitCode {

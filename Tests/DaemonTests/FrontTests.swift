@@ -50,6 +50,28 @@ struct FrontTests {
         #expect(try front.ask(ControlRequest(.showRedundancy)).contains(#""state":"DISABLED""#))
     }
 
+    @Test("show redundancy tells the state of the scheme's group as well")
+    func redundancy() throws {
+        let front = try FrontHarness("redundancy")
+        try front.connect(.failover)
+        try front.connect(.replication)
+        var standby = StandbyView()
+        standby.groups = [StandbyView.Group(), StandbyView.Group()]
+        standby.groups[1].name = "VPN"
+        standby.groups[1].state = "Active"
+        var redundancy = RedundancyView()
+        redundancy.scheme = "VPN"
+        let answers = (encodeJSON(standby), encodeJSON(redundancy))
+        front.onQuery[.failover] = { _ in answers.0 }
+        front.onQuery[.replication] = { _ in answers.1 }
+        #expect(try front.ask(ControlRequest(.showRedundancy)).contains(#""groupState":"Active""#))
+        front.disconnect(.failover)
+        #expect(try front.ask(ControlRequest(.showRedundancy)).contains(#""groupState":null"#))
+        front.disconnect(.replication)
+        try front.until { front.node.others.isEmpty }
+        #expect(try front.ask(ControlRequest(.showRedundancy)).contains(#""code":"unavailable""#))
+    }
+
     @Test("a process that is not there, or dies meanwhile, is an error, not a silence")
     func unavailable() throws {
         let front = try FrontHarness("unavailable")

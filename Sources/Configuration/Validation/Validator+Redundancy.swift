@@ -44,7 +44,7 @@ extension Validator {
             for entry in map.entries where entry.peers.isEmpty && !entry.acceptsAnyPeer {
                 warn(
                     .entry(map.name, entry.sequence),
-                    "the entry matches no peer; write `set peer ADDRESS` or `set peer any`")
+                    "no peer is named, so the entry means any; write `set peer ADDRESS` or `set peer any`")
             }
         }
     }

@@ -16,7 +16,8 @@ extension FrontNode {
         }
         switch request.command {
         case .showStandby, .showTrack: forward(client, request, to: .failover)
-        case .showRedundancy, .showAssociation, .showISAKMP, .showIPsec, .showSession:
+        case .showRedundancy: showRedundancy(client)
+        case .showAssociation, .showISAKMP, .showIPsec, .showSession:
             forward(client, request, to: .replication)
         case .switchover:
             // Failover gives up first and says why.
@@ -35,6 +36,28 @@ extension FrontNode {
         guard let peer = client.peer else { return false }
         if peer.user == 0 { return true }
         return Privileges.group(named: Release.administratorGroup).map(peer.groups.contains) ?? false
+    }
+
+    /// Replication's view, with the state of the scheme's group as failover sees it.
+    private func showRedundancy(_ client: ControlClient) {
+        let questions: [(ProcessRole, ControlRequest)] = [
+            (.replication, ControlRequest(.showRedundancy)), (.failover, ControlRequest(.showStandby)),
+        ]
+        queries.askAll(questions) { [weak client] answers in
+            guard let answer = answers[0] else {
+                client?.refuse("unavailable", "the replication process does not answer at the moment; try again")
+                return
+            }
+            guard var view = try? decodeJSON(RedundancyView.self, from: answer) else {
+                client?.answer(answer)
+                return
+            }
+            let standby = answers[1].flatMap { try? decodeJSON(StandbyView.self, from: $0) }
+            if let scheme = view.scheme {
+                view.groupState = standby?.groups.first { $0.name == scheme }?.state
+            }
+            client?.answer(encodeJSON(view))
+        }
     }
 
     private func forward(
