@@ -119,6 +119,18 @@ extension Router {
         return router
     }
 
+    /// A Standby with timers of 250 and 800 ms whose Active (priority 110) was heard last at 20 s.
+    static func fastStandby(behind active: IPv4Address, redundancy: RedundancyStatus) -> Router {
+        var router = standby(behind: active, redundancy: redundancy)
+        var settings = router.machine.settings
+        settings.hello = .milliseconds(250)
+        settings.hold = .milliseconds(800)
+        settings.usesOwnHoldTime = true
+        _ = router.at(20_000, .settingsChanged(settings))
+        _ = router.hear(20_000, .active, priority: 110, from: active)
+        return router
+    }
+
     static func active(
         priority: UInt8 = 100, redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
         settings: (inout GroupSettings) -> Void = { _ in }

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import FirstHop
+import Primitives
+import Testing
+
+/// What the LAN says is a hint while the association can be asked.
+@Suite struct HintTests {
+    private static func standby(_ status: RedundancyStatus = Router.hot) -> Router {
+        Router.standby(behind: Router.peer, activePriority: 105, redundancy: status) { $0.preempt = true }
+    }
+
+    private static func active() -> Router {
+        var router = Router.speaking(redundancy: RedundancyStatus(isStateful: true)) { $0.preempt = true }
+        _ = router.run(until: 25_000)
+        _ = router.at(25_000, .redundancyChanged(Router.hot))
+        return router
+    }
+
+    private static func nonce(_ actions: [GroupAction]) throws -> UInt64 { try #require(actions.question) }
+
+    @Test("silence: the Active is asked; as long as it says so, nothing moves and it is asked every hello")
+    func silenceRefuted() throws {
+        var router = Self.standby()
+        let asked = router.run(until: 30_000).filter { $0.at == 30_000 }.map(\.action)
+        #expect(asked.steps.contains("tell question"))
+        let nonce = try Self.nonce(asked)
+        let answered = router.at(30_003, .roleMessageReceived(.answer(nonce: nonce, isActive: true), term: 1))
+        #expect(answered.steps == [])
+        #expect(router.machine.state == .standby)
+        #expect(router.machine.activeDeadline == Router.instant(33_003))
+        let again = router.run(until: 33_010).map(\.action)
+        #expect(again.question != nil)
+    }
+
+    @Test("silence confirmed, or not answered in 50 ms: the Standby follows")
+    func silenceObeyed() throws {
+        var router = Self.standby()
+        let asked = router.run(until: 30_000).map(\.action)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: false)
+        #expect(router.at(30_003, .roleMessageReceived(answer, term: 1)).steps.last == "Standby -> Active")
+        var unanswered = Self.standby()
+        let done = unanswered.run(until: 30_060).filter { $0.at == 30_050 }.map(\.action).steps
+        #expect(done.contains("Standby -> Active"))
+    }
+
+    @Test("a cold LAN: with nobody heard the peer is asked before the first takeover")
+    func asksWhenNobodyWasHeard() throws {
+        var router = Router.speaking(redundancy: Router.hot)
+        let asked = router.run(until: 20_000).filter { $0.at == 20_000 }.map(\.action)
+        let nonce = try Self.nonce(asked)
+        #expect(router.at(20_001, .roleMessageReceived(.answer(nonce: nonce, isActive: true), term: 1)).steps == [])
+        #expect(router.machine.state == .standby)
+    }
+
+    @Test("a forged Resign is refuted by the Active itself")
+    func forgedResign() throws {
+        var router = Self.standby()
+        let asked = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
+        #expect(asked.steps == ["tell question"])
+        let repeated = router.hear(20_510, .resign, .active, priority: 105, from: Router.peer)
+        #expect(repeated.steps == [])
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        let answered = router.at(20_512, .roleMessageReceived(answer, term: 1))
+        #expect(answered.counted == ["resign.refuted"])
+        #expect(router.machine.state == .standby)
+    }
+
+    @Test("a Resign without an answer in 50 ms is obeyed")
+    func resignObeyed() {
+        var router = Self.standby()
+        _ = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
+        let done = router.run(until: 20_550)
+        #expect(done.map(\.at).allSatisfy { $0 == 20_550 })
+        #expect(done.map(\.action).steps.first == "lower fence")
+    }
+
+    @Test("an answer with another nonce is counted and changes nothing")
+    func strangeAnswer() {
+        var router = Self.standby()
+        _ = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
+        let actions = router.at(20_501, .roleMessageReceived(.answer(nonce: 1, isActive: false), term: 1))
+        #expect(actions.counted == ["role.unexpected"])
+        #expect(router.machine.state == .standby)
+    }
+
+    @Test("questions are answered by every state with the truth")
+    func answers() {
+        var active = Self.active()
+        #expect(active.at(25_001, .roleMessageReceived(.question(nonce: 9), term: 0)).steps == ["tell active"])
+        var standby = Self.standby()
+        #expect(standby.at(20_001, .roleMessageReceived(.question(nonce: 9), term: 0)).steps == ["tell not active"])
+    }
+
+    @Test("two Actives: the later term stays; the other fences, releases and speaks")
+    func twoActivesByTerm() throws {
+        for (term, yields) in [(UInt64(0), false), (1, false), (2, true)] {
+            var router = Self.active()
+            let asked = router.hear(25_100, .active, priority: 90, from: Router.peer)
+            #expect(asked.steps == ["tell question"])
+            let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+            let steps = router.at(25_102, .roleMessageReceived(answer, term: term)).steps
+            #expect(
+                steps
+                    == (yields
+                        ? [
+                            "raise fence", "tell fenced", "delete address", "tell released", "lower MAC",
+                            "publish standby term 1", "Active -> Speak", "hello Speak",
+                        ] : ["coup Active from virtual MAC", "announce"]))
+        }
+    }
+
+    @Test("two Actives of one term: the better one by HSRP's order stays")
+    func twoActivesByOrder() throws {
+        var router = Self.active()
+        let asked = router.hear(25_100, .active, priority: 110, from: Router.peer)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        #expect(router.at(25_102, .roleMessageReceived(answer, term: 1)).steps.first == "raise fence")
+    }
+
+    @Test("a forged Active is refuted by the peer")
+    func forgedActive() throws {
+        var router = Self.active()
+        let asked = router.hear(25_100, .active, priority: 255, from: Router.peer)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: false)
+        #expect(router.at(25_102, .roleMessageReceived(answer, term: 1)).counted == ["hello.refuted"])
+        #expect(router.machine.state == .active)
+    }
+
+    @Test("a better Active that nobody confirms in 50 ms is obeyed: the safe side is the fence")
+    func unansweredActive() {
+        var router = Self.active()
+        _ = router.hear(25_100, .active, priority: 255, from: Router.peer)
+        #expect(router.run(until: 25_150).map(\.action).steps.first == "raise fence")
+    }
+
+    @Test("a Coup of the peer is asked about: refuted it changes nothing, confirmed it is obeyed")
+    func coup() throws {
+        for (isActive, state) in [(true, HSRPState.speak), (false, .active)] {
+            var router = Self.active()
+            let asked = router.hear(25_100, .coup, .standby, priority: 110, from: Router.peer)
+            #expect(asked.steps == ["tell question"])
+            let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: isActive)
+            _ = router.at(25_101, .roleMessageReceived(answer, term: 1))
+            #expect(router.machine.state == state)
+        }
+    }
+
+    @Test("both Active and deaf to each other: the greeting of a new session tells, and the older term yields")
+    func greeting() throws {
+        var router = Router.active(redundancy: RedundancyStatus(isStateful: true))
+        let nonce = try Self.nonce(router.at(20_500, .redundancyChanged(Router.hot)))
+        let answer = GroupEvent.roleMessageReceived(.answer(nonce: nonce, isActive: true), term: 5)
+        #expect(router.at(20_501, answer).steps.first == "raise fence")
+    }
+
+    @Test("terms never fall within a session; an older one is dropped and counted")
+    func staleTerms() {
+        var router = Self.standby()
+        _ = router.at(20_001, .roleMessageReceived(.question(nonce: 1), term: 7))
+        let stale = router.at(20_002, .roleMessageReceived(.takeOver, term: 6))
+        #expect(stale == [.count("role.stale")])
+        #expect(router.machine.highestTerm == 7)
+        #expect(router.at(20_003, .roleMessageReceived(.takeOver, term: 7)).steps.contains("publish active term 8"))
+    }
+
+    @Test("woken after a stall: fence first, then what was received, and another Active is believed")
+    func stall() {
+        var router = Router.active()
+        _ = router.run(until: 21_000)
+        #expect(router.at(40_000, .deadlineReached).steps == ["raise fence", "drain"])
+        #expect(router.hear(40_000, .active, priority: 90).steps == [])
+        let drained = router.at(40_000, .drained).steps
+        #expect(
+            drained == [
+                "raise fence", "delete address", "lower MAC", "publish standby term 1", "Active -> Speak",
+                "hello Speak",
+            ])
+    }
+
+    @Test("woken after a stall with nobody else heard: everything is put back and told again")
+    func stallAlone() {
+        var router = Router.active()
+        _ = router.run(until: 21_000)
+        #expect(router.at(40_000, .deadlineReached).steps == ["raise fence", "drain"])
+        #expect(
+            router.at(40_000, .drained).steps.prefix(4) == [
+                "lower fence", "renew lease", "announce", "hello Active from virtual MAC",
+            ])
+        #expect(router.machine.state == .active)
+    }
+}
