@@ -11,9 +11,10 @@ extension GroupMachine {
         if status.isAssociationUp, !wasUp {
             // A new session counts its terms anew; the question tells the peer ours and brings its own.
             peerTerm = 0
-            let nonce = random.next()
+            let nonce = nextNonce()
             greetingNonce = nonce
             actions.append(.sendRole(.question(nonce: nonce), term: term))
+            proclaim(actions: &actions)
         }
         if !status.isAssociationUp, !status.mayPeerKernelLive {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
@@ -153,9 +154,11 @@ extension GroupMachine {
 
     // MARK: Questions
 
+    private mutating func nextNonce() -> UInt64 { max(random.next(), Self.proclamation + 1) }
+
     /// Asks the peer whether a hint is true.
     mutating func ask(_ hint: Hint, at now: Instant, actions: inout [GroupAction]) {
-        let nonce = random.next()
+        let nonce = nextNonce()
         phase = .questioning(hint, nonce: nonce, until: now + GroupTiming.answerWait)
         actions.append(.sendRole(.question(nonce: nonce), term: term))
     }
@@ -163,11 +166,8 @@ extension GroupMachine {
     private mutating func receiveAnswer(
         _ nonce: UInt64, isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]
     ) {
-        if nonce == greetingNonce {
-            greetingNonce = nil
-            if isActive, state == .active, term > roleTerm {
-                stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
-            }
+        if nonce == greetingNonce || nonce == Self.proclamation {
+            if isActive { hearProclamation(term, at: now, actions: &actions) }
             return
         }
         guard case .questioning(let hint, nonce, _) = phase else {
@@ -194,6 +194,14 @@ extension GroupMachine {
         case (.activeSilent, false), (.activeResigned, false), (.coup, true):
             obey(hint, isConfirmed: true, at: now, actions: &actions)
         }
+    }
+
+    /// The peer is Active in a term: an older role yields to it, and a switchover is done.
+    private mutating func hearProclamation(_ term: UInt64, at now: Instant, actions: inout [GroupAction]) {
+        if state == .active, term > roleTerm {
+            stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
+        }
+        if state != .active { finishSwitchover(at: now, actions: &actions) }
     }
 
     /// The later term keeps the role; at equal terms the order of HSRP.

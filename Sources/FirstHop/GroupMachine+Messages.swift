@@ -78,10 +78,7 @@ extension GroupMachine {
         activeSeen = (router.address, now)
         hasLoggedLostHellos = false
         if case .questioning = phase { phase = .settled }
-        if let asked = switchoverAskedAt {
-            switchoverAskedAt = nil
-            actions.append(.switchoverFinished(milliseconds: now.since(asked).milliseconds))
-        }
+        finishSwitchover(at: now, actions: &actions)
         apply(event, reason: reason, at: now, actions: &actions)
     }
 

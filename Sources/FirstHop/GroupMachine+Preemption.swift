@@ -55,6 +55,13 @@ extension GroupMachine {
         becomeActive(reason: reason, at: now, actions: &actions)
     }
 
+    /// The peer is known to be Active: the operator hears how long that took.
+    mutating func finishSwitchover(at now: Instant, actions: inout [GroupAction]) {
+        guard let asked = switchoverAskedAt else { return }
+        switchoverAskedAt = nil
+        actions.append(.switchoverFinished(milliseconds: now.since(asked).milliseconds))
+    }
+
     /// `switchover`: hands the role to a ready peer, or to anybody with `force`.
     mutating func requestSwitchover(force: Bool, at now: Instant, actions: inout [GroupAction]) {
         func refuse(_ code: StaticName, _ message: String) {

@@ -39,11 +39,21 @@ extension GroupMachine {
         announcements = GroupTiming.announcementRepeats.map { now + $0 }
         sendHello(at: now, actions: &actions)
         if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
+        proclaim(actions: &actions)
         actions.append(.stateChanged(from: old, to: .active, reason: reason))
         if fenceHeldUntil != nil {
             actions.append(.log(.notice, "the fence stays up until the old Active's lease is over"))
         }
     }
+
+    /// Tells the peer the term of this takeover unasked, so that its own next one is later.
+    func proclaim(actions: inout [GroupAction]) {
+        guard state == .active, redundancy.isAssociationUp else { return }
+        actions.append(.sendRole(.answer(nonce: Self.proclamation, isActive: true), term: roleTerm))
+    }
+
+    /// The nonce of an answer that nobody asked for.
+    static var proclamation: UInt64 { 0 }
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     private func heldFenceDeadline(at now: Instant) -> Instant? {

@@ -186,7 +186,7 @@ private func hotStandby(
         #expect(
             router.at(20_502, .roleMessageReceived(.fenced, term: 7)).steps == [
                 "lower fence", "announce", "hello Active from virtual MAC", "publish active term 8",
-                "Standby -> Active",
+                "tell active", "Standby -> Active",
             ])
         #expect(router.at(20_503, .roleMessageReceived(.released, term: 7)).steps == [])
         #expect(router.hear(20_504, .resign, .active, priority: 105, from: Router.peer).steps == [])
@@ -249,7 +249,7 @@ private func hotStandby(
             #expect(
                 router.at(20_500, .roleMessageReceived(message, term: 3)).steps == [
                     "lower fence", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
-                    "publish active term 4", "Standby -> Active",
+                    "publish active term 4", "tell active", "Standby -> Active",
                 ])
             var listening = Router.listening(redundancy: Router.hot)
             #expect(

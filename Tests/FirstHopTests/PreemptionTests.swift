@@ -56,7 +56,7 @@ import Testing
         #expect(
             done.map(\.action).steps == [
                 "coup Listen", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
-                "Listen -> Active",
+                "tell active", "Listen -> Active",
             ])
         #expect(
             router.at(810, .roleMessageReceived(.released, term: 4)).steps == ["lower fence", "publish active term 1"])
