@@ -13,10 +13,11 @@ import Testing
         var active = ActiveModel(seed: seed, version: seed % 3 == 0 ? 5 : 3)
         var journal = CharonJournal()
         var said = 0
-        for _ in 0..<250 {
+        for step in 0..<250 {
             try active.step()
             for message in active.messages[said...] { _ = journal.append(message) }
             said = active.messages.count
+            guard step % 6 == 0 else { continue }
             var standby = ModelCharon()
             for record in journal.snapshot() { standby.process(record.message) }
             try #require(standby.faults == [])

@@ -33,8 +33,9 @@ extension CharonDelivery {
         case observeQueue
         /// List charon's SAs, compare with the journal, terminate the strangers and report `planMade`.
         ///
-        /// Asked again when no answer came within a second. After `restarted`, first delete from the kernel what the
-        /// former charon left there: charon does not overwrite an SA, it fails and deletes it.
+        /// Before `planMade`, delete from the kernel both SAs of every one of the plan's `installedChildren` that is
+        /// there: what a killed charon left is not overwritten by its successor, which fails and deletes one of the two
+        /// (measured: the third replay is the first that succeeds). Asked again when no answer came within a second.
         case requestPlan(reason: PlanReason)
         /// Everything up to this record was read by charon.
         case acknowledge(sequence: UInt64)
@@ -85,6 +86,10 @@ extension CharonDelivery {
         static let settling = Interval.milliseconds(20)
         /// How long a plan may take before it is asked for again.
         static let planWait = Interval.seconds(1)
+        /// How soon a repaired charon is compared again; doubled each time up to the limit.
+        static let verification = Interval.seconds(1)
+        /// The longest pause between two comparisons of a charon that cannot be repaired.
+        static let verificationLimit = Interval.seconds(30)
         /// The pause behind a record that may have crashed charon before.
         static let suspect = Interval.milliseconds(5)
     }

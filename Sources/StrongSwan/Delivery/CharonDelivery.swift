@@ -60,6 +60,9 @@ public struct CharonDelivery: Sendable {
     /// charon died while it was active.
     var hasLostActive = false
     var statusDue: Instant?
+    /// When a charon that had to be repaired is compared again, for it may lack the configuration still.
+    var verificationDue: Instant?
+    var verificationPause = Timers.verification
     var suspicion = CrashSuspicion()
 
     /// Starts with nothing known of charon; the first plan is asked for when its version is.
@@ -72,7 +75,7 @@ public struct CharonDelivery: Sendable {
             case .planning(_, .settling(let until)), .planning(_, .waiting(let until)): until
             default: nil
             }
-        return [observationDue, statusDue, planDue].compactMap { $0 }.min()
+        return [observationDue, statusDue, verificationDue, planDue].compactMap { $0 }.min()
     }
 
     /// The number of items not sent yet.
@@ -150,6 +153,8 @@ public struct CharonDelivery: Sendable {
         queue.append(contentsOf: plan.records.map { .record($0) })
         queue.append(.mark(sequence: plan.throughSequence))
         if let wantedRole, wantedRole != toldRole { queue.append(.role(isActive: wantedRole)) }
+        verificationDue = plan.isEmpty ? nil : now + verificationPause
+        verificationPause = plan.isEmpty ? Timers.verification : min(verificationPause * 2, Timers.verificationLimit)
         pump(now, &actions)
     }
 
@@ -157,6 +162,7 @@ public struct CharonDelivery: Sendable {
         let wasActive = toldRole == true || hasLostActive
         if toldRole == true { actions.append(.reportActiveLoss) }
         (toldRole, statusDue, lastDropCount, hasLostActive) = (nil, nil, nil, false)
+        verificationPause = Timers.verification
         guard wasActive, wantedRole == true else { return plan(.restarted, now, &actions) }
         queue.removeAll()
         held.removeAll()
@@ -175,13 +181,16 @@ public struct CharonDelivery: Sendable {
         queue.removeAll()
         held.removeAll()
         (sentSequence, sentRole, toldRole, statusDue, observationDue, lastDropCount) = (nil, nil, nil, nil, nil, nil)
-        isObserving = false
-        wantsPlan = false
+        (isObserving, wantsPlan, verificationDue) = (false, false, nil)
     }
 
     private mutating func reachDeadline(_ now: Instant, _ actions: inout [Action]) {
         if let due = statusDue, due <= now { sendStatus(now, &actions) }
         if let due = observationDue, due <= now { look(&actions) }
+        if let due = verificationDue, due <= now {
+            verificationDue = nil
+            handle(.planWanted, at: now, actions: &actions)
+        }
         switch phase {
         case .planning(let reason, .settling(let until)) where until <= now:
             phase = .planning(reason: reason, stage: .waiting(until: now + Timers.planWait))

@@ -8,7 +8,9 @@ public struct ReconciliationPlan: Sendable, Equatable {
     public internal(set) var records: [CharonRecord] = []
     /// Half-open strangers, by charon's number, to terminate through VICI before anything else.
     public internal(set) var strangers: [UInt32] = []
-    /// Child SAs that the records install, or install anew; their counters must be set again.
+    /// Child SAs that the records install, or install anew.
+    ///
+    /// What the kernel holds of them must be deleted before the records are delivered, and their counters set after.
     public internal(set) var installedChildren: [ChildSPIPair] = []
     /// The journal's newest record when the plan was made: with the plan, everything up to it is delivered.
     public internal(set) var throughSequence: UInt64

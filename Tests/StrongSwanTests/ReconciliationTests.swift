@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import StrongSwan
+
+@Suite struct ReconciliationTests {
+    private let child = ChildSPIPair(inbound: 0x11, outbound: 0x12)
+
+    private func journal(rekeyed: Bool = false) throws -> CharonJournal {
+        var journal = CharonJournal()
+        try journal.tell(.ikeAdd(pair(1)), .ikeUpdate(pair(1)), .childAdd(pair(1), inbound: 0x11, outbound: 0x12))
+        if rekeyed {
+            try journal.tell(
+                .ikeAdd(pair(2), replacing: pair(1)), HAFixture(.ikeDelete).identity(pair(1)), .ikeUpdate(pair(2)))
+        }
+        return journal
+    }
+
+    @Test("a charon that holds what it should needs nothing")
+    func equal() throws {
+        let plan = ReconciliationPlan(
+            journal: try journal(), listing: [listed(pair(1), children: [child])], version: .three)
+        #expect(plan.isEmpty)
+        #expect(plan.throughSequence == 3)
+    }
+
+    @Test("an empty charon gets everything, in order")
+    func empty() throws {
+        let plan = ReconciliationPlan(journal: try journal(rekeyed: true), listing: [], version: .three)
+        #expect(plan.records.map(\.sequence) == [1, 2, 3, 4, 5, 6])
+        #expect(plan.deletions.isEmpty)
+        #expect(plan.installedChildren == [child])
+    }
+
+    @Test("a missing child of the current SA is delivered alone")
+    func missingChild() throws {
+        let plan = ReconciliationPlan(journal: try journal(), listing: [listed(pair(1))], version: .three)
+        #expect(plan.records.map(\.sequence) == [3])
+        #expect(plan.deletions.isEmpty)
+    }
+
+    @Test("a missing child whose keys come from a replaced SA takes its whole family along")
+    func missingOldChild() throws {
+        let plan = ReconciliationPlan(journal: try journal(rekeyed: true), listing: [listed(pair(2))], version: .three)
+        #expect(plan.deletions.map(\.kind) == [.ikeDelete])
+        #expect(plan.deletions.first?.identity?.spis == pair(2))
+        #expect(plan.records.count == 6)
+    }
+
+    @Test("an SA left half open by a lost update is made anew")
+    func lostUpdate() throws {
+        let listing = [listed(pair(1), state: "CONNECTING")]
+        let plan = ReconciliationPlan(journal: try journal(), listing: listing, version: .three)
+        #expect(plan.strangers.isEmpty)
+        #expect(plan.deletions.map(\.kind) == [.ikeDelete])
+        #expect(plan.records.count == 3)
+    }
+
+    @Test("what the journal lacks is deleted, and half-open strangers are terminated")
+    func extras() throws {
+        let stray = ChildSPIPair(inbound: 0x99, outbound: 0x98)
+        let listing = [
+            listed(pair(1), number: 1, children: [child, stray]), listed(pair(7), number: 2),
+            listed(IKESPIPair(initiator: 8, responder: 0), number: 3, state: "CONNECTING"),
+        ]
+        let plan = ReconciliationPlan(journal: try journal(), listing: listing, version: .three)
+        #expect(plan.strangers == [3])
+        #expect(plan.deletions.map(\.kind) == [.ikeDelete, .childDelete])
+        #expect(plan.deletions.first?.identity?.spis == pair(7))
+        #expect(plan.deletions.last?.inboundSPI == 0x99)
+        #expect(plan.records.isEmpty)
+    }
+
+    @Test("an SA that charon holds twice is deleted twice and comes back once")
+    func doubled() throws {
+        let listing = [listed(pair(1), number: 1, children: [child]), listed(pair(1), number: 2)]
+        let plan = ReconciliationPlan(journal: try journal(), listing: listing, version: .three)
+        #expect(plan.deletions.map(\.kind) == [.ikeDelete, .ikeDelete])
+        #expect(plan.records.count == 3)
+    }
+
+    @Test("after lost datagrams, message ids of standing SAs are said again")
+    func refresh() throws {
+        var journal = try journal()
+        try journal.tell(.messageID(pair(1), 5), .messageID(pair(1), 6, initiator: true))
+        let listing = [listed(pair(1), children: [child])]
+        let plan = ReconciliationPlan(journal: journal, listing: listing, refreshesState: true, version: .three)
+        #expect(plan.records.map(\.message.kind) == [.ikeUpdate, .ikeMessageIDResponder, .ikeMessageIDInitiator])
+        #expect(plan.installedChildren.isEmpty)
+    }
+
+    @Test("on the active node the journal learns of deletions that charon did not tell")
+    func missedDeletions() throws {
+        var journal = try journal(rekeyed: true)
+        try journal.tell(.ikeAdd(pair(5)), .ikeUpdate(pair(5)))
+        let listing = [listed(pair(2), state: "ESTABLISHED")]
+        let missed = ReconciliationPlan.missedDeletions(
+            journal: journal, listing: listing, settledSequence: journal.lastSequence, version: .three)
+        #expect(Set(missed.map(\.kind)) == [.ikeDelete, .childDelete])
+        for message in missed { _ = journal.append(message) }
+        #expect(journal.expected.childSAs.isEmpty)
+        #expect(journal.expected.ikeSAs.keys.map { $0 } == [pair(2)])
+        // What came after the listing was asked for is left alone.
+        try journal.tell(.childAdd(pair(2), inbound: 0x31, outbound: 0x32))
+        let later = ReconciliationPlan.missedDeletions(
+            journal: journal, listing: listing, settledSequence: journal.lastSequence - 1, version: .three)
+        #expect(later == [])
+    }
+}
