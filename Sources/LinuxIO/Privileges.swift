@@ -41,25 +41,31 @@ public enum Privileges {
     /// Finds a group by name.
     public static func group(named name: String) -> UInt32? { getgrnam(name).map { $0.pointee.gr_gid } }
 
-    /// Becomes the user `havpn`, or `nobody` with a warning where it does not exist, keeping only `capabilities`.
+    /// Becomes the user `havpn`, or `nobody` where it does not exist, keeping only `capabilities`.
     ///
     /// Call it before anything else that could start a thread: the kernel keeps these per thread. A process that is
     /// not root (as in tests) stays what it is. The limits on new privileges, core dumps and tracing apply to all.
-    public static func drop(keeping capabilities: [Capability]) throws(SystemError) -> [Warning] {
-        var warnings: [Warning] = []
-        if geteuid() == 0 {
-            var account = Account(name: "havpn")
-            if account == nil {
-                account = Account(name: "nobody")
-                warnings.append("user havpn does not exist; running as nobody")
-            }
-            if let account {
-                try become(account, keeping: capabilities)
-            } else {
-                warnings.append("neither user havpn nor nobody exists; running as root")
-            }
+    public static func drop(keeping capabilities: [Capability]) throws(SystemError) {
+        if geteuid() == 0, let account = Account(name: "havpn") ?? Account(name: "nobody") {
+            try become(account, keeping: capabilities)
         }
         try harden()
+    }
+
+    /// Hardens the process that starts the others, and warns about what they will miss.
+    public static func prepareParent() -> [Warning] {
+        var warnings: [Warning] = []
+        do {
+            try harden()
+        } catch {
+            warnings.append("\(error)")
+        }
+        if geteuid() != 0 {
+            warnings.append("not started as root: addresses, fences and SAs cannot be changed")
+        } else if Account(name: "havpn") == nil {
+            let other = Account(name: "nobody") == nil ? "root" : "nobody"
+            warnings.append("user havpn does not exist: the child processes run as \(other)")
+        }
         return warnings
     }
 

@@ -22,6 +22,8 @@ public enum Spawner {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, source.rawValue, channelDescriptor)
+        // What somebody left open in us without close-on-exec is nothing for a child either.
+        _ = havpn_close_from(&actions, channelDescriptor + 1)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -1,1 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+import Daemon
+
+/// The daemon's command line.
+struct HAVPNDaemon: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "havpnd", abstract: "Makes two VPN gateways one: HSRP failover and replicated SAs.")
+
+    @Option(name: .customLong("config"), help: "The configuration file.")
+    var configurationPath = "/etc/havpn/havpnd.conf"
+
+    @Option(help: "Where control.sock goes.")
+    var runtimeDirectory = "/run/havpnd"
+
+    @Option(help: "error, warning, notice, info or debug.")
+    var logLevel = "notice"
+
+    @Flag(help: "Parse and validate the configuration only; exit 1 if it would be refused.")
+    var check = false
+
+    @Flag(help: "Remove addresses and virtual MACs that a dead daemon has left.")
+    var sweep = false
+
+    @Option(help: .hidden)
+    var role: String?
+
+    mutating func run() throws {
+        if let role {
+            guard let status = Program.runChild(role: role, configurationPath: configurationPath) else {
+                throw ValidationError("unknown role \(role)")
+            }
+            throw ExitCode(status)
+        }
+        if check { throw ExitCode(Program.check(configurationPath: configurationPath)) }
+        if sweep { throw ExitCode(Program.sweep()) }
+        let status = Program.runDaemon(
+            configurationPath: configurationPath, runtimeDirectory: runtimeDirectory, logLevel: logLevel)
+        guard let status else { throw ValidationError("unknown log level \(logLevel)") }
+        throw ExitCode(status)
+    }
+}
+
+HAVPNDaemon.main()

@@ -69,36 +69,31 @@ struct SocketTests {
         _ = try InstanceLock(name: name)
     }
 
-    @Test("connected datagram sockets hear only each other and tell what they lost")
+    @Test("a connected datagram socket hears its neighbour alone")
     func datagrams() throws {
         let port = UInt16(20_000 + getpid() % 20_000)
         let ours = IPv4Address(127, 0, 0, 2)
         let theirs = IPv4Address(127, 0, 0, 1)
-        let left = try DatagramSocket(local: ours, remote: theirs, port: port)
-        _ = left.send([1])
-        #expect(try left.receive() == nil)
-        let right = try DatagramSocket(local: theirs, remote: ours, port: port)
-        let stranger = try DatagramSocket(local: IPv4Address(127, 0, 0, 3), remote: ours, port: port)
-        _ = stranger.send([9])
-        #expect(right.send([7, 7]))
-        #expect(try left.receive() == [7, 7])
-        #expect(try left.receive() == nil)
-        #expect(left.droppedDatagrams == 0)
-        for _ in 0..<10 { #expect(left.send([UInt8](repeating: 0, count: 1000))) }
-        let queue = try #require(DatagramSocket.queue(of: theirs, port: port))
-        #expect(queue.queuedBytes > 10_000)
-        #expect(queue.dropped == 0)
-        #expect(DatagramSocket.queue(of: IPv4Address(127, 0, 0, 99), port: port) == nil)
-    }
-
-    @Test("the row of charon's socket is found in the table as the kernel prints it")
-    func udpTable() {
-        let text = """
-              sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-             1161: 0100007F:119E 0200007F:119E 01 00000000:0001F400 00:00000000 00000000     0        0 15733 2 0000000000000000 522
-            """
-        let state = DatagramSocket.queue(of: IPv4Address(127, 0, 0, 1), port: 4510, in: Array(text.utf8))
-        #expect(state == DatagramSocket.QueueState(queuedBytes: 128_000, dropped: 522))
+        let descriptor = try DatagramOpening.open(local: ours, remote: theirs, port: port)
+        #expect(DatagramOpening.isBound(descriptor.rawValue, to: ours, port: port))
+        #expect(!DatagramOpening.isBound(descriptor.rawValue, to: theirs, port: port))
+        #expect(!DatagramOpening.isBound(0, to: ours, port: port))
+        #expect(throws: SystemError("bind \(ours):\(port)", code: EADDRINUSE)) {
+            _ = try DatagramOpening.open(local: ours, remote: theirs, port: port).rawValue
+        }
+        let left = ConnectedDatagramSocket(descriptor, maximumByteCount: 100, receiveByteCount: 1 << 20)
+        let right = ConnectedDatagramSocket(
+            try DatagramOpening.open(local: theirs, remote: ours, port: port), maximumByteCount: 100,
+            receiveByteCount: 1 << 20)
+        let third = IPv4Address(127, 0, 0, 3)
+        let stranger = ConnectedDatagramSocket(
+            try DatagramOpening.open(local: third, remote: ours, port: port), maximumByteCount: 100,
+            receiveByteCount: 1 << 20)
+        _ = try stranger.send([9])
+        #expect(try right.send([7, 7]) == .sent)
+        var heard: [[UInt8]] = []
+        while try left.receive({ bytes, _, _ in heard.append(Array(bytes)) }) {}
+        #expect(heard == [[7, 7]])
     }
 
     @Test("messages carry descriptors; what nobody takes is closed")

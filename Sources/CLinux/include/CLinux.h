@@ -5,6 +5,7 @@
 /* No _GNU_SOURCE here: it would change declarations that Swift's own C module has seen without it. */
 #include <net/if.h>
 #include <netinet/in.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -106,6 +107,9 @@ int havpn_set_name(const char *name);
 
 /// Locks all pages now and later when they are first touched (MCL_ONFAULT).
 int havpn_lock_memory_on_fault(void);
+
+/// Has a spawned program start with every descriptor from `first` on closed; 0 or an errno.
+int havpn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 /// Accepts a connection, close-on-exec and non-blocking.
 int havpn_accept(int fd);

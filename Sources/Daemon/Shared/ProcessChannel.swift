@@ -71,6 +71,11 @@ final class ProcessChannel {
         waiting = []
     }
 
+    /// Reads what has arrived, for the last frames of a process that is dead.
+    func receiveWaiting() {
+        while isOpen, readOne() {}
+    }
+
     /// Gives what waits one more chance, for the last frames of a process that exits.
     func flush() { drainWaiting() }
 
