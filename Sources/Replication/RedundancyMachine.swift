@@ -81,7 +81,8 @@ public struct RedundancyMachine: Sendable {
     }
 
     private mutating func change(to wanted: RedundancyState, at now: Instant, actions: inout [Action]) {
-        let reason = missing.first ?? (wanted == .standbyHot ? "everything is replicated" : "role")
+        let standard = wanted == .standbyHot ? "everything is replicated" : "the group's role"
+        let reason = missing.first ?? standard
         if wanted.isActive != state.isActive, state.rawValue > RedundancyState.initialization.rawValue {
             switchoverCount += 1
         }

@@ -39,6 +39,9 @@ public struct SessionHello: Hashable, Sendable {
         }
     }
 
+    /// What the names of items start with that tell the IKE daemon's connections.
+    public static let connectionPrefix = "connection "
+
     /// Must equal `ReplicationLimits.protocolVersion`.
     public var protocolVersion: UInt16
     /// Bits for what a later version may offer.

@@ -50,10 +50,17 @@ extension SessionMachine {
         let ours = Dictionary(local.agreedItems.map { ($0.name, $0.value) }) { first, _ in first }
         return Set(theirs.keys).union(ours.keys).sorted().compactMap { name in
             guard theirs[name] != ours[name] else { return nil }
+            // A node whose IKE daemon has not answered yet knows of no connection at all.
+            if isOfUnknownKind(name, in: theirs) || isOfUnknownKind(name, in: ours) { return nil }
             let here = ours[name].map { "\"\($0)\"" } ?? "absent"
             let there = theirs[name].map { "\"\($0)\"" } ?? "absent"
             return "\(name) is \(here) here and \(there) on \(hello.nodeName)"
         }
+    }
+
+    private func isOfUnknownKind(_ name: String, in items: [String: String]) -> Bool {
+        let prefix = SessionHello.connectionPrefix
+        return name.hasPrefix(prefix) && !items.keys.contains { $0.hasPrefix(prefix) }
     }
 
     /// Takes a frame of an established session.

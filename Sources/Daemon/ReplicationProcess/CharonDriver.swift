@@ -25,6 +25,8 @@ final class CharonDriver {
 
     /// Records of charon were lost before they were read here.
     var onRecordsLost: () -> Void = {}
+    /// charon is gone or started anew: what it held is not known any more.
+    var onLost: () -> Void = {}
     /// A record of charon arrived.
     var onRecord: (HAMessage) -> Void = { _ in }
     /// Everything up to this record was read by charon.
@@ -134,6 +136,7 @@ final class CharonDriver {
         let open = openLists
         openLists = [:]
         for completion in open.values { completion(nil) }
+        onLost()
         drive(.charonLost)
     }
 
@@ -228,7 +231,9 @@ final class CharonDriver {
             drive(.versionLearned(message.version))
         }
         switch message.kind {
-        case .resync: drive(.charonRestarted)
+        case .resync:
+            onLost()
+            drive(.charonRestarted)
         case .segmentDrop, .segmentTake, .status: count("charon.command")
         default: onRecord(message)
         }
@@ -264,7 +269,10 @@ final class CharonDriver {
     }
 
     private func observeQueue() {
-        guard let observed = endpoint?.observeQueue() else { return drive(.charonLost) }
+        guard let observed = endpoint?.observeQueue() else {
+            onLost()
+            return drive(.charonLost)
+        }
         drive(.queueObserved(byteCount: observed.byteCount, dropCount: observed.dropCount))
     }
 

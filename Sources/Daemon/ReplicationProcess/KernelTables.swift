@@ -97,10 +97,13 @@ final class KernelTables {
         return codes.allSatisfy { $0 == 0 }
     }
 
-    /// How many of the journal's children lack one of their SAs here.
-    func missingSAs(of expected: LiveSet) -> Int {
+    /// How many of the children that charon lists as installed lack one of their SAs here.
+    ///
+    /// A child that was rekeyed keeps only its inbound SA, and for a while.
+    func missingSAs(of listing: [ListedIKE]) -> Int {
         let held = Set(sas.keys.map(\.spi))
-        return expected.childSAs.keys.filter { !held.contains($0.inbound) || !held.contains($0.outbound) }.count
+        let installed = listing.flatMap(\.children).filter { $0.state == "INSTALLED" }.map(\.spis)
+        return installed.filter { !held.contains($0.inbound) || !held.contains($0.outbound) }.count
     }
 
     /// Removes our SAs that belong to none of the pairs: an IKE daemon that died has left them behind.

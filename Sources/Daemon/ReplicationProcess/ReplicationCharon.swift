@@ -17,6 +17,7 @@ extension ReplicationProcess {
         let driver = CharonDriver(settings, on: reactor)
         driver.onRecord = { [unowned self] message in record(message) }
         driver.onRecordsLost = { [unowned self] in noteRecordsLost() }
+        driver.onLost = { [unowned self] in isVerified = false }
         driver.onDelivered = { [unowned self] sequence in noteDelivered(sequence) }
         driver.onRoleTold = { [unowned self] isActive in noteRoleTold(isActive) }
         driver.onActiveLoss = { [unowned self] in noteActiveLoss() }
@@ -93,7 +94,7 @@ extension ReplicationProcess {
     }
 
     private func tellStatusLines(isActive: Bool, hadRole: Bool) {
-        guard let scheme, hadRole || isActive else { return }
+        guard let scheme, hadRole else { return }
         let change = isActive ? "from STANDBY to ACTIVE" : "from ACTIVE to STANDBY"
         for address in scheme.virtualAddresses {
             log("%CRYPTO-5-IKE_SA_HA_STATUS: IKE sa's if any, for vip \(address) will change \(change)")
@@ -143,7 +144,7 @@ extension ReplicationProcess {
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
         kernel?.refreshSAs()
         kernel?.advanceCounters(at: Reactor.now())
-        let missing = kernel?.missingSAs(of: keeper.journal.expected) ?? 0
+        let missing = kernel?.missingSAs(of: listing) ?? 0
         if plan.isEmpty, missing == 0 {
             isVerified = true
             failedVerifications = 0
@@ -152,15 +153,11 @@ extension ReplicationProcess {
             count("comparison.different")
             // A single difference while HOT may be a record that arrived while charon made its list.
             if failedVerifications > 2 || redundancy.state != .standbyHot { isVerified = false }
-            repair(kernelLacks: plan.isEmpty ? missing : 0)
+            if plan.isEmpty, failedVerifications == 2 {
+                log("%CRYPTO-4-KERNEL: the kernel lacks SAs of \(missing) children that the IKE daemon lists")
+            }
         }
         settle()
-    }
-
-    /// charon lists children that its kernel has lost: they are delivered anew, behind a deletion.
-    private func repair(kernelLacks count: Int) {
-        guard count > 0, failedVerifications > 1 else { return }
-        log("%CRYPTO-4-KERNEL: the kernel lacks \(count) SAs that the IKE daemon lists")
     }
 
     // MARK: Whose journal is true
@@ -189,12 +186,17 @@ extension ReplicationProcess {
             log("%CRYPTO-3-IKE_DAEMON: no peer took the role; the lost SAs are given up")
         }
         guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
-            let authorityDeadline, now >= authorityDeadline
+            let authorityDeadline, now >= authorityDeadline || (isPeerWithoutJournal && !isResyncAsked)
         else { return }
         charon?.list { [weak self] listing in
             guard let self, let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
             settleAuthority(hasSAs: !listing.isEmpty)
         }
+    }
+
+    /// There is nothing to wait for: the peer is here and knows no more than this node.
+    private var isPeerWithoutJournal: Bool {
+        session.phase == .established && session.peer?.journal.isAuthoritative == false
     }
 
     private func settleAuthority(hasSAs: Bool) {

@@ -38,6 +38,7 @@ final class ReplicationProcess {
 
     var model = Model()
     var scheme: Scheme?
+    var isConfigured = false
     let bootID: UInt64
     var role: Role?
     var session: SessionMachine
@@ -48,10 +49,10 @@ final class ReplicationProcess {
     var kernel: KernelTables?
 
     var counts: [String: Int] = [:]
-    var warnings: [String] = []
     var sessionActions: [SessionMachine.Action] = []
     var isDrainingActions = false
     var wasSessionUp = false
+    var isPeerPopulated = false
     var isVerified = false
     var failedVerifications = 0
     var drainingUntil: Instant?
@@ -186,6 +187,7 @@ final class ReplicationProcess {
         }
         let fresh = Scheme(model)
         self.model = model
+        isConfigured = true
         guard fresh != scheme else { return }
         let old = scheme
         scheme = fresh

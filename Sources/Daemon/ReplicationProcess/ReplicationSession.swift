@@ -75,8 +75,8 @@ extension ReplicationProcess {
 
     private func noteEstablished(_ hello: SessionHello) {
         wasSessionUp = true
-        warnings = []
         log("%RF_INTERDEV-6-PEER: session with \(hello.nodeName), term \(hello.term), is up")
+        if role?.isActive == true { checkAuthority(at: Reactor.now()) }
     }
 
     private func noteEnded(_ reason: String) {

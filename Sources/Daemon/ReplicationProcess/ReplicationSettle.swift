@@ -12,6 +12,7 @@ import StrongSwan
 extension ReplicationProcess {
     /// Ends each event: states are evaluated anew, who must know is told, and the next deadline is armed.
     func settle() {
+        guard isConfigured else { return }
         guard !isSettling else {
             needsSettling = true
             return
@@ -62,7 +63,9 @@ extension ReplicationProcess {
         facts.isPeerSilent = session.isPeerSilent
         facts.isPeerActive = session.peer?.isActive ?? false
         facts.isPeerHot = session.isPeerHot
-        facts.isPeerPopulated = (session.peer?.journal.count ?? 0) > 0
+        // Remembered beyond the session: what a dead process's kernel holds is what it held.
+        if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
+        facts.isPeerPopulated = isPeerPopulated
         facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
         facts.isSnapshotBegun = keeper.hasCopyBegun
@@ -109,7 +112,7 @@ extension ReplicationProcess {
                 return "\(child.name) \(local) === \(child.remoteSelectors.joined(separator: ","))"
             }
             return .init(
-                name: "connection \(connection.name)",
+                name: SessionHello.connectionPrefix + connection.name,
                 value: ([connection.version] + children).joined(separator: "; "))
         }
     }
