@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CLinux
 internal import Glibc
 
 /// A point of the calendar, for screens and logs only: nothing is ever scheduled by it.
