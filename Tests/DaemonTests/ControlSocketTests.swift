@@ -13,7 +13,8 @@ struct ControlSocketTests {
     @Test("nonsense is answered with an error, counted, and disturbs nobody")
     func malformed() throws {
         let front = try FrontHarness("malformed")
-        for text in ["", "nonsense", "{}", #"{"command":"show me"}"#, "[[[[[[[["] {
+        let deep = String(repeating: "[", count: 60_000)
+        for text in ["nonsense", "{}", #"{"command":"show me"}"#, deep, #"{"command":"reload","wait":1e999}"#] {
             let client = try front.client()
             client.send(bytes: FrameReader.frame([UInt8](text.utf8)))
             #expect(try front.answer(to: client).contains(#""code":"malformed""#))
