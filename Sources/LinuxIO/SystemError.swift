@@ -52,6 +52,8 @@ public enum SystemCode {
     public static var wouldBlock: Int32 { EAGAIN }
     /// A receive queue overran.
     public static var noBuffers: Int32 { ENOBUFS }
+    /// The file's permissions forbid it.
+    public static var permissionDenied: Int32 { EACCES }
     /// Not permitted.
     public static var notPermitted: Int32 { EPERM }
     /// The other end of a pipe or stream is gone.

@@ -107,9 +107,9 @@ struct Check: ParsableCommand {
     func run() throws {
         let text: [UInt8]
         do {
-            text = try TextFile.read(path: file, limit: Configuration.Limits.textByteCount)
+            text = try readSmallFile(file, maximumByteCount: Configuration.Limits.textByteCount + 1)
         } catch {
-            throw Output.fail("\(error)", status: 1, json: options.json, code: "unreadable")
+            throw Output.fail("cannot \(error)", status: 1, json: options.json, code: "unreadable")
         }
         let result = load(text, fileName: file)
         if options.json {

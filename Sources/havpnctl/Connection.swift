@@ -21,6 +21,10 @@ final class Connection {
         do {
             reactor = try Reactor()
             stream = try UnixStream.connect(path: options.socket)
+        } catch  where error.code == SystemCode.permissionDenied {
+            throw Output.fail(
+                "you may not open \(options.socket); only its owner and its group may", status: 1, json: options.json,
+                code: "not-permitted")
         } catch {
             throw Output.fail(
                 "no daemon answers at \(options.socket) (\(error.reason)); is havpnd running?", status: 3,

@@ -32,7 +32,9 @@ extension RedundancyView {
             lines.append("  Scheme: Not configured")
         }
         lines.append("  Peer present: RF_INTERDEV_PEER_\(communications == "Up" ? "COMM" : "NO_COMM")")
-        lines.append("  Security: \(security == "none" ? "none (keys travel in clear)" : security)")
+        let isClear = security == "none"
+        lines.append(
+            "  Security: \(scheme == nil ? "Not configured" : isClear ? "none (keys travel in clear)" : security)")
         lines.append("  State replication: \(stateful ? "stateful" : "not configured (no crypto map says `stateful`)")")
         if let daemon = ikeDaemon { lines.append("  IKE daemon: \(text(daemon))") }
         return lines.joined(separator: "\n") + "\n"
