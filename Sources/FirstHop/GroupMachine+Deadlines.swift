@@ -12,6 +12,7 @@ extension GroupMachine {
             next = next.map { min($0, deadline) } ?? deadline
         }
         consider(resigns.first)
+        consider(lowerMACAt)
         consider(switchoverAskedAt.map { $0 + GroupTiming.switchoverWait })
         guard phase != .draining else { return next }
         consider(phaseDeadline)
@@ -50,6 +51,10 @@ extension GroupMachine {
 
     mutating func reachDeadlines(at now: Instant, actions: inout [GroupAction]) {
         repeatResigns(at: now, actions: &actions)
+        if isDue(lowerMACAt, at: now) {
+            lowerMACAt = nil
+            actions.append(.lowerMAC)
+        }
         if let asked = switchoverAskedAt, asked + GroupTiming.switchoverWait <= now {
             switchoverAskedAt = nil
             actions.append(.switchoverRefused(code: "switchover-timeout", message: "the peer has not become Active"))

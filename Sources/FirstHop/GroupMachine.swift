@@ -76,6 +76,7 @@ public struct GroupMachine: Sendable {
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
     var announcements: [Instant] = []
+    var lowerMACAt: Instant?
     var resigns: [Instant] = []
     var syncDeadline: Instant?
     var requestAllowedAt: Instant?
@@ -166,7 +167,7 @@ public struct GroupMachine: Sendable {
             break
         }
         reachDeadlines(at: now, actions: &actions)
-        if isStopping, state == .initial, resigns.isEmpty, !hasSaidStopped {
+        if isStopping, state == .initial, resigns.isEmpty, lowerMACAt == nil, !hasSaidStopped {
             hasSaidStopped = true
             actions.append(.stopped)
         }
@@ -174,6 +175,9 @@ public struct GroupMachine: Sendable {
 
     /// The term that goes out with role messages: the one this node holds the role in, else the highest known.
     public var term: UInt64 { state == .active ? roleTerm : highestTerm }
+
+    /// Whether the virtual MAC's interface should be up now: with the address, and a moment longer.
+    public var keepsMACUp: Bool { holdsAddress || lowerMACAt != nil }
 
     /// Whether the group may run at all.
     var canRun: Bool { isInterfaceUp && isFit && !isStopping }

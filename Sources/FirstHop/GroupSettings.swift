@@ -56,6 +56,8 @@ public enum GroupTiming {
     public static let leaseGrace = Interval.milliseconds(300)
     /// For how long after a confirmed takeover the old Active's late hellos are not believed.
     public static let staleHelloWindow = Interval.milliseconds(250)
+    /// How long the virtual MAC stays up behind a release, without its address.
+    public static let virtualMACLinger = Interval.milliseconds(30)
     /// When Resign is repeated, counted from the first one.
     public static let resignRepeats = [Interval.milliseconds(20), .milliseconds(60)]
     /// When the announcement is repeated, counted from the first one.

@@ -105,8 +105,8 @@ import Testing
                 steps
                     == (yields
                         ? [
-                            "raise fence", "tell fenced", "delete address", "tell released", "lower MAC",
-                            "publish standby term 1", "Active -> Speak", "hello Speak",
+                            "raise fence", "tell fenced", "delete address", "tell released", "publish standby term 1",
+                            "Active -> Speak", "hello Speak",
                         ] : ["coup Active from virtual MAC", "announce"]))
         }
     }
@@ -174,7 +174,7 @@ import Testing
         let drained = router.at(40_000, .drained).steps
         #expect(
             drained == [
-                "raise fence", "delete address", "lower MAC", "publish standby term 1", "Active -> Speak",
+                "raise fence", "delete address", "publish standby term 1", "Active -> Speak",
                 "hello Speak",
             ])
     }

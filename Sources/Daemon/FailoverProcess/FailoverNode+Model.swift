@@ -58,7 +58,9 @@ extension FailoverNode {
             redundancy: isScheme ? redundancy : RedundancyStatus(isStateful: false),
             seed: Reactor.now().nanoseconds, surroundings: self)
         groups[key] = runner
-        if let address = group.virtualAddress { kernel.raiseFence(address) }
+        if let address = group.virtualAddress, !(isResuming && kernel.isOwnAddress(address)) {
+            kernel.raiseFence(address)
+        }
     }
 
     /// What the machine needs to know, from configuration and interface.

@@ -27,7 +27,8 @@ final class FailoverNode: GroupSurroundings {
     private var front: ProcessChannel?
     private var subscription: NetlinkSubscription?
     private var isReconcileScheduled = false
-    private var isResuming: Bool
+    /// What the dead process held is to be adopted: nothing of it is disturbed until that is done.
+    private(set) var isResuming: Bool
     private var isConfigured = false
     private var switchovers: [GroupRunner.Key: UInt32] = [:]
 
@@ -72,7 +73,9 @@ final class FailoverNode: GroupSurroundings {
         case .front:
             front = channel
             channel.onMessage = { [unowned self] message, _ in answer(message) }
-            channel.onClosed = { [unowned self] in front = nil }
+            channel.onClosed = { [unowned self, unowned channel] in
+                if front === channel { front = nil }
+            }
         case .supervisor, .failover: count("channel.unexpected")
         }
     }
@@ -88,7 +91,9 @@ final class FailoverNode: GroupSurroundings {
             default: count("channel.unexpected")
             }
         }
-        channel.onClosed = { [unowned self] in
+        channel.onClosed = { [unowned self, unowned channel] in
+            // A restarted replication may have connected before its predecessor's end was seen.
+            guard replication === channel else { return }
             replication = nil
             // Nobody can say any more whether the peer's kernel lives: the safe side is that it does.
             var lost = redundancy
@@ -135,6 +140,10 @@ final class FailoverNode: GroupSurroundings {
         kernel.readTables()
         if isResuming {
             for group in groups.values where group.isAddressPresent { group.handle(.resumed) }
+            isResuming = false
+            for group in groups.values where group.machine.isFenceUp {
+                group.machine.virtualAddress.map { kernel.raiseFence($0) }
+            }
         }
         sweep()
     }

@@ -181,9 +181,9 @@ final class GroupRunner {
             if machine.isFenceUp { kernel.raiseFence(address) } else { kernel.lowerFence(address) }
         }
         guard let carrierIndex else { return }
-        if !usesBurnedInAddress, let link = kernel.links[carrierIndex], link.isUp != machine.holdsAddress {
+        if !usesBurnedInAddress, let link = kernel.links[carrierIndex], link.isUp != machine.keepsMACUp {
             surroundings.count("kernel.linkRepaired")
-            kernel.setUp(carrierIndex, machine.holdsAddress)
+            kernel.setUp(carrierIndex, machine.keepsMACUp)
         }
         let present = (kernel.addresses[carrierIndex] ?? []).contains { $0.address == address }
         if let held, !present {

@@ -70,6 +70,11 @@ final class KernelNetwork {
     /// The link of that name.
     func link(named name: String) -> LinkInfo? { links.values.first { $0.name == name } }
 
+    /// Whether an address tagged ours is on any interface.
+    func isOwnAddress(_ address: IPv4Address) -> Bool {
+        addresses.values.contains { $0.contains { $0.isOwn && $0.address == address } }
+    }
+
     /// Rules of ours that stand in the kernel now.
     func ownFences() -> [RuleInfo] {
         (read(RuleRequest.dump(), "rules") ?? []).compactMap { try? RuleInfo(parsing: $0) }.filter(\.isOwnFence)
