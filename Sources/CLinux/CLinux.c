@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -234,6 +235,8 @@ int havpn_lock_memory_on_fault(void) { return mlockall(MCL_CURRENT | MCL_FUTURE 
 int havpn_close_from(posix_spawn_file_actions_t *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
+
+int havpn_enter_network(int fd) { return fd < 0 ? unshare(CLONE_NEWNET) : setns(fd, CLONE_NEWNET); }
 
 int havpn_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 

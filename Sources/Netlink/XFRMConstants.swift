@@ -14,6 +14,12 @@ public enum XFRMMessage {
     public static let deletePolicy: UInt16 = 0x14
     /// XFRM_MSG_GETPOLICY.
     public static let getPolicy: UInt16 = 0x15
+    /// XFRM_MSG_UPDPOLICY.
+    public static let updatePolicy: UInt16 = 0x19
+    /// XFRM_MSG_POLEXPIRE.
+    public static let policyExpire: UInt16 = 0x1b
+    /// XFRM_MSG_FLUSHPOLICY.
+    public static let flushPolicy: UInt16 = 0x1d
     /// XFRM_MSG_EXPIRE.
     public static let expire: UInt16 = 0x18
     /// XFRM_MSG_UPDSA.

@@ -60,7 +60,9 @@ public enum XFRMEvent: Hashable, Sendable {
             let source = try reader.readXFRMAddress()
             try reader.skip(2)
             self = .mapped(identity, newSource: source, newPort: try reader.read())
-        case XFRMMessage.newPolicy, XFRMMessage.deletePolicy: self = .policiesChanged
+        case XFRMMessage.newPolicy, XFRMMessage.deletePolicy, XFRMMessage.updatePolicy, XFRMMessage.policyExpire,
+            XFRMMessage.flushPolicy:
+            self = .policiesChanged
         default: return nil
         }
     }

@@ -58,7 +58,9 @@ struct HeaderTests {
             (RouteMessage.getInterfaceConfiguration, Int(RTM_GETNETCONF)),
             (XFRMMessage.newSA, Int(XFRM_MSG_NEWSA)), (XFRMMessage.deleteSA, Int(XFRM_MSG_DELSA)),
             (XFRMMessage.getPolicy, Int(XFRM_MSG_GETPOLICY)), (XFRMMessage.expire, Int(XFRM_MSG_EXPIRE)),
-            (XFRMMessage.updateSA, Int(XFRM_MSG_UPDSA)), (XFRMMessage.flushSA, Int(XFRM_MSG_FLUSHSA)),
+            (XFRMMessage.updatePolicy, Int(XFRM_MSG_UPDPOLICY)), (XFRMMessage.flushPolicy, Int(XFRM_MSG_FLUSHPOLICY)),
+            (XFRMMessage.policyExpire, Int(XFRM_MSG_POLEXPIRE)), (XFRMMessage.updateSA, Int(XFRM_MSG_UPDSA)),
+            (XFRMMessage.flushSA, Int(XFRM_MSG_FLUSHSA)),
             (XFRMMessage.newCounters, Int(XFRM_MSG_NEWAE)), (XFRMMessage.mapping, Int(XFRM_MSG_MAPPING)),
             (NetlinkControl.done, Int(NLMSG_DONE)), (NetlinkControl.error, Int(NLMSG_ERROR)),
         ]

@@ -111,6 +111,9 @@ int havpn_lock_memory_on_fault(void);
 /// Has a spawned program start with every descriptor from `first` on closed; 0 or an errno.
 int havpn_close_from(posix_spawn_file_actions_t *actions, int first);
 
+/// Moves the calling thread into a new network namespace, or with a descriptor into that one; for tests.
+int havpn_enter_network(int fd);
+
 /// Accepts a connection, close-on-exec and non-blocking.
 int havpn_accept(int fd);
 

@@ -301,18 +301,19 @@ struct SupervisorMachine {
         }
         // Before a configuration was in force it held nothing.
         let wasHolding = !held.isEmpty
-        if isPeerHot { cleanUpAfterFailover(&actions) }
-        start(.failover, isResuming: wasHolding && !isPeerHot, &actions)
+        let isResuming = wasHolding && !isPeerHot
+        if !isResuming { cleanUpAfterFailover(&actions) }
+        start(.failover, isResuming: isResuming, &actions)
         isPeerHot = false
     }
 
     /// Fence first: from then on no packet leaves that the successor would have to be ahead of.
     private mutating func cleanUpAfterFailover(_ actions: inout [Action]) {
-        guard !held.isEmpty || isPeerHot else { return }
-        actions += [.raiseFences(fences), .removeAddresses(held)]
-        if isPeerHot, !held.isEmpty, living.contains(.replication) {
-            actions.append(.send(.failoverDied, to: .replication))
-        }
+        // Also where it held nothing: it may have died between lowering a fence and saying so.
+        if !fences.isEmpty { actions.append(.raiseFences(fences)) }
+        guard !held.isEmpty else { return }
+        actions.append(.removeAddresses(held))
+        if isPeerHot, living.contains(.replication) { actions.append(.send(.failoverDied, to: .replication)) }
         actions.append(.lowerVirtualMACs(held))
         held = []
     }
@@ -354,7 +355,9 @@ struct SupervisorMachine {
     private mutating func stopped(_ role: ProcessRole, at now: Instant, _ actions: inout [Action]) {
         switch (phase, role) {
         case (.stoppingFailover, .failover):
+            // It has released by itself: nothing is left to clean up.
             held = []
+            fences = []
             enter(.stoppingReplication, at: now, &actions)
         case (.stoppingReplication, .replication): enter(.stoppingFront, at: now, &actions)
         case (.stoppingFront, .front): enter(.stoppingRest, at: now, &actions)
