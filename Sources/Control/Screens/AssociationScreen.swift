@@ -18,7 +18,8 @@ extension AssociationView.Association {
         lines.append("  Paths")
         lines.append("    local           remote          state        RTT")
         for path in paths {
-            let time = path.roundTripMicroseconds.map { "\(Wording.seconds($0)) ms" } ?? "-"
+            // The kernel may know it in whole milliseconds only.
+            let time = path.roundTripMicroseconds.map { $0 == 0 ? "< 1 ms" : "\(Wording.seconds($0)) ms" } ?? "-"
             lines.append(
                 "    " + path.local.padded(to: 16) + path.remote.padded(to: 16) + path.state.padded(to: 13) + time
                     + (path.primary ? " (primary)" : ""))

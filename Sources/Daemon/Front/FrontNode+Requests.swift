@@ -38,7 +38,7 @@ extension FrontNode {
         return Privileges.group(named: Release.administratorGroup).map(peer.groups.contains) ?? false
     }
 
-    /// Replication's view, with the state of the scheme's group as failover sees it.
+    /// Replication's view, with state and term of the scheme's group as failover knows them.
     private func showRedundancy(_ client: ControlClient) {
         let questions: [(ProcessRole, ControlRequest)] = [
             (.replication, ControlRequest(.showRedundancy)), (.failover, ControlRequest(.showStandby)),
@@ -53,8 +53,10 @@ extension FrontNode {
                 return
             }
             let standby = answers[1].flatMap { try? decodeJSON(StandbyView.self, from: $0) }
-            if let scheme = view.scheme {
-                view.groupState = standby?.groups.first { $0.name == scheme }?.state
+            if let scheme = view.scheme, let group = standby?.groups.first(where: { $0.name == scheme }) {
+                view.groupState = group.state
+                // A standby learns of the Active's takeover by its hellos and role messages.
+                view.term = max(view.term, group.term ?? 0)
             }
             client?.answer(encodeJSON(view))
         }

@@ -39,14 +39,17 @@ extension ReplicationProcess {
             needsSettling = true
             historyTimes.append(WallClock.now().text)
             if historyTimes.count > ReplicationLimits.historyEntries { historyTimes.removeFirst() }
-            var event = EventView("redundancy-state")
+            let line = "%RF-5-RF_STATE: my state \(from) -> \(to) (\(reason))"
+            var event = EventView("redundancy-state", line: line)
             event.from = from.description
             event.to = to.description
             event.reason = reason
             event.term = role.map { Int(clamping: $0.term) }
             publish(event)
         case .publish(let status): failover?.send(.redundancyChanged(status))
-        case .log(let line): log(line)
+        case .log(let line):
+            // The event of the change, which `noteState` makes, carries the same line.
+            if !StandardError.write(line: line) { count("log.dropped") }
         }
     }
 
