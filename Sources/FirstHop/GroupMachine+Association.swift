@@ -28,12 +28,16 @@ extension GroupMachine {
 
     /// A role message; the peer's terms never fall within a session, so a lower one is an old message.
     mutating func receive(_ message: RoleMessage, term: UInt64, at now: Instant, actions: inout [GroupAction]) {
+        highestTerm = max(highestTerm, term)
+        if case .answer(Self.proclamation, let isActive) = message {
+            hearProclamation(isActive: isActive, term, at: now, actions: &actions)
+            return
+        }
         guard term >= peerTerm else {
             actions.append(.count("role.stale"))
             return
         }
         peerTerm = term
-        highestTerm = max(highestTerm, term)
         switch message {
         case .prepareTakeover: answerPrepare(at: now, actions: &actions)
         case .ready: receiveReady(at: now, actions: &actions)
@@ -166,8 +170,9 @@ extension GroupMachine {
     private mutating func receiveAnswer(
         _ nonce: UInt64, isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]
     ) {
-        if nonce == greetingNonce || nonce == Self.proclamation {
-            if isActive { hearProclamation(term, at: now, actions: &actions) }
+        if nonce == greetingNonce {
+            greetingNonce = nil
+            hearProclamation(isActive: isActive, term, at: now, actions: &actions)
             return
         }
         guard case .questioning(let hint, nonce, _) = phase else {
@@ -196,12 +201,24 @@ extension GroupMachine {
         }
     }
 
-    /// The peer is Active in a term: an older role yields to it, and a switchover is done.
-    private mutating func hearProclamation(_ term: UInt64, at now: Instant, actions: inout [GroupAction]) {
+    /// Terms told unasked, by the peer or by our own replication after a restart of ours.
+    ///
+    /// An older role yields to an Active peer; where the peer is not Active, an Active that has forgotten its term takes
+    /// a new one, so that its words count again.
+    private mutating func hearProclamation(
+        isActive: Bool, _ term: UInt64, at now: Instant, actions: inout [GroupAction]
+    ) {
         if state == .active, term > roleTerm {
-            stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
+            if isActive {
+                stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
+            } else {
+                highestTerm += 1
+                roleTerm = highestTerm
+                if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
+                proclaim(actions: &actions)
+            }
         }
-        if state != .active { finishSwitchover(at: now, actions: &actions) }
+        if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
     }
 
     /// The later term keeps the role; at equal terms the order of HSRP.

@@ -191,3 +191,25 @@ import Testing
         #expect(router.machine.state == .active)
     }
 }
+
+@Suite struct ForgottenTermTests {
+    @Test("a resumed Active that learns of later terms takes a new one, unless the peer is Active")
+    func resumedActive() {
+        var router = Router.listening(redundancy: Router.hot)
+        _ = router.at(1, .resumed)
+        #expect(router.machine.roleTerm == 1)
+        let brief = GroupEvent.roleMessageReceived(.answer(nonce: 0, isActive: false), term: 7)
+        #expect(router.at(2, brief).steps == ["publish active term 8", "tell active"])
+        #expect(router.at(3, brief).steps == [])
+        let other = GroupEvent.roleMessageReceived(.answer(nonce: 0, isActive: true), term: 9)
+        #expect(router.at(4, other).steps.first == "raise fence")
+    }
+
+    @Test("a restarted listener asks in the term that it was told")
+    func restartedListener() throws {
+        var router = Router.listening(priority: 105, redundancy: Router.hot) { $0.preempt = true }
+        _ = router.at(1, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: 7))
+        let actions = router.hear(500, .active, priority: 100, from: Router.peer)
+        #expect(actions.contains(.sendRole(.requestRole(priority: 105), term: 7)))
+    }
+}

@@ -30,6 +30,8 @@ final class FailoverNode: GroupSurroundings {
     /// What the dead process held is to be adopted: nothing of it is disturbed until that is done.
     private(set) var isResuming: Bool
     private var isConfigured = false
+    private var earlyRoles: [(RoleMessage, group: UInt16, term: UInt64)] = []
+    private static let earlyRoleLimit = 16
     private var switchovers: [GroupRunner.Key: UInt32] = [:]
 
     /// Opens what the process needs and waits for the configuration.
@@ -86,8 +88,7 @@ final class FailoverNode: GroupSurroundings {
             switch message {
             case .redundancyChanged(let status): redundancyChanged(status)
             case .role(let role, let group, let term):
-                guard let runner = schemeGroup, runner.key.number == Int(group) else { return count("role.otherGroup") }
-                runner.handle(.roleMessageReceived(role, term: term))
+                hear(role, group: group, term: term)
             default: count("channel.unexpected")
             }
         }
@@ -103,7 +104,17 @@ final class FailoverNode: GroupSurroundings {
             lost.mayPeerKernelLive = true
             redundancyChanged(lost)
         }
-        if let group = schemeGroup { publish(group) }
+        publishRole()
+    }
+
+    /// The peer's word, or replication's own about the terms; what comes before the configuration waits for it.
+    private func hear(_ role: RoleMessage, group: UInt16, term: UInt64) {
+        guard isConfigured else {
+            guard earlyRoles.count < Self.earlyRoleLimit else { return count("role.tooEarly") }
+            return earlyRoles.append((role, group, term))
+        }
+        guard let runner = schemeGroup, runner.key.number == Int(group) else { return count("role.otherGroup") }
+        runner.handle(.roleMessageReceived(role, term: term))
     }
 
     private func redundancyChanged(_ status: RedundancyStatus) {
@@ -122,11 +133,15 @@ final class FailoverNode: GroupSurroundings {
         model = new
         redundancy.isStateful = Self.isStateful(new)
         applyModel()
-        guard !isConfigured else { return }
-        isConfigured = true
+        guard !isConfigured else { return publishRole() }
         // Whatever the supervisor sent along with the configuration comes first.
         reactor.schedule(at: Reactor.now()) { [unowned self] in
             resumeOrSweep()
+            isConfigured = true
+            publishRole()
+            let early = earlyRoles
+            earlyRoles = []
+            for (role, group, term) in early { hear(role, group: group, term: term) }
             supervisor.send(.ready)
         }
     }
@@ -200,7 +215,9 @@ final class FailoverNode: GroupSurroundings {
         replication?.send(.roleChanged(isActive: isActive, group: UInt16(group.key.number), term: term))
     }
 
-    private func publish(_ group: GroupRunner) {
+    /// Tells replication the role anew; not before it is known whether the role of the process before is resumed.
+    private func publishRole() {
+        guard isConfigured, let group = schemeGroup else { return }
         let machine = group.machine
         publishRole(isActive: machine.state == .active && !machine.isFenceUp, term: machine.term, of: group)
     }

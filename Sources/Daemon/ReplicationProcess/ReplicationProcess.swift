@@ -133,12 +133,22 @@ final class ReplicationProcess {
             let channel = try ProcessChannel(descriptor.take(), peer: peer, on: reactor)
             channel.onMessage = { [weak self] message, _ in self?.take(message, from: peer) }
             channel.onClosed = { [weak self] in self?.lose(peer) }
-            if peer == .failover, let status = redundancy.status { channel.send(.redundancyChanged(status)) }
+            if peer == .failover { brief(channel) }
             return channel
         } catch {
             log("%SYS-3-CHANNEL: no channel to the \(peer) process: \(error)")
             return nil
         }
+    }
+
+    /// A failover process that was started anew has forgotten the terms, and without them its words would be stale.
+    private func brief(_ channel: ProcessChannel) {
+        if let role {
+            let isPeerActive = session.peer?.isActive ?? false
+            let term = max(role.term, session.highestPeerTerm)
+            channel.send(.role(.answer(nonce: 0, isActive: isPeerActive), group: role.group, term: term))
+        }
+        if let status = redundancy.status { channel.send(.redundancyChanged(status)) }
     }
 
     private func lose(_ peer: ProcessRole) {
