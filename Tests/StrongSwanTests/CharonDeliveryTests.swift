@@ -19,6 +19,8 @@ struct DeliveryBench {
     /// What one datagram takes in the kernel.
     let datagramByteCount = 1_280
     var readsAtOnce = true
+    /// charon's socket exists.
+    var isThere = true
     var journal = CharonJournal()
     var planned = 0
 
@@ -33,6 +35,10 @@ struct DeliveryBench {
                 case .send(let message): if readsAtOnce { read.append(message) } else { queue.append(message) }
                 case .observeQueue:
                     lookCount += 1
+                    guard isThere else {
+                        waiting.append(.charonLost)
+                        continue
+                    }
                     waiting.append(
                         .queueObserved(byteCount: queue.count * datagramByteCount, dropCount: dropCount))
                 default: told.append(action)
@@ -219,11 +225,13 @@ struct DeliveryBench {
         bench.start()
         bench.handle(.roleDecided(isActive: false))
         try bench.arrive(.ikeAdd(pair(1)))
+        bench.isThere = false
         bench.handle(.charonLost)
         try bench.arrive(.ikeUpdate(pair(1)))
         bench.pass(milliseconds: 3_000)
         bench.read = []
         bench.told = []
+        bench.isThere = true
         bench.handle(.versionLearned(.three))
         bench.pass(milliseconds: 25)
         #expect(bench.told == [.requestPlan(reason: .restarted)])
@@ -240,6 +248,20 @@ struct DeliveryBench {
         bench.told = []
         bench.pass(milliseconds: 60_000)
         #expect(!bench.told.contains { if case .requestPlan = $0 { true } else { false } })
+    }
+
+    @Test("a charon whose socket only seemed to be gone is found again")
+    func falseLoss() throws {
+        var bench = DeliveryBench()
+        bench.start()
+        bench.handle(.roleDecided(isActive: false))
+        bench.isThere = false
+        try bench.arrive(.ikeAdd(pair(1)))
+        bench.pass(milliseconds: 2_500)
+        #expect(!bench.told.contains(.requestPlan(reason: .restarted)))
+        bench.isThere = true
+        bench.pass(milliseconds: 1_100)
+        #expect(bench.told.contains(.requestPlan(reason: .restarted)))
     }
 
     @Test("the loss of an active charon is reported; its successor is made active with nothing replayed")

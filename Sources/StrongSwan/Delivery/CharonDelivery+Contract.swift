@@ -82,6 +82,8 @@ extension CharonDelivery {
         static let observation = Interval.milliseconds(1)
         /// The longest pause between two looks at a queue that is not empty.
         static let observationLimit = Interval.milliseconds(16)
+        /// How often a lost charon's socket is looked for.
+        static let search = Interval.seconds(1)
         /// How long charon may work on the last message it read.
         static let settling = Interval.milliseconds(20)
         /// How long a plan may take before it is asked for again.
@@ -89,7 +91,7 @@ extension CharonDelivery {
         /// How soon a repaired charon is compared again; doubled each time up to the limit.
         static let verification = Interval.seconds(1)
         /// The longest pause between two comparisons of a charon that cannot be repaired.
-        static let verificationLimit = Interval.seconds(30)
+        static let verificationLimit = Interval.seconds(10)
         /// The pause behind a record that may have crashed charon before.
         static let suspect = Interval.milliseconds(5)
     }

@@ -12,7 +12,7 @@ public import Primitives
 ///     │ unknown │                  │ planning │                                │ flowing │
 ///     └─────────┘                  └──────────┘ ◄───────────────────────────── └─────────┘
 ///                    version known │        ▲    dropped, restarted, over limit, wanted │
-///     ┌──────┐  or charon restarted│        │                                           │
+///     ┌──────┐    or socket seen  │        │                                           │
 ///     │ lost │ ────────────────────┴────────┘                                           │
 ///     └──────┘ ◄────────────────────────────────────── charon lost ─────────────────────┘
 ///
@@ -88,10 +88,15 @@ public struct CharonDelivery: Sendable {
         case (.planning, .recordArrived(let record)): hold(record)
         case (.unknown, .recordArrived), (.lost, .recordArrived): break
         case (_, .roleDecided(let isActive)): decide(isActive, now, &actions)
-        case (.lost, .queueObserved): break
+        // Its socket is there: it came back, or was never gone.
+        case (.lost, .queueObserved) where version != nil:
+            isObserving = false
+            restart(now, &actions)
         case (_, .queueObserved(let byteCount, let dropCount)):
             observe(byteCount: byteCount, dropCount: dropCount, now, &actions)
-        case (.lost, .charonLost): break
+        case (.lost, .charonLost), (.lost, .queueObserved):
+            isObserving = false
+            observationDue = now + Timers.search
         case (_, .charonLost): lose(now, &actions)
         case (.unknown, .versionLearned(let version)):
             self.version = version
@@ -161,7 +166,7 @@ public struct CharonDelivery: Sendable {
     private mutating func restart(_ now: Instant, _ actions: inout [Action]) {
         let wasActive = toldRole == true || hasLostActive
         if toldRole == true { actions.append(.reportActiveLoss) }
-        (toldRole, statusDue, lastDropCount, hasLostActive) = (nil, nil, nil, false)
+        (toldRole, statusDue, lastDropCount, observationDue, hasLostActive) = (nil, nil, nil, nil, false)
         verificationPause = Timers.verification
         guard wasActive, wantedRole == true else { return plan(.restarted, now, &actions) }
         queue.removeAll()
@@ -180,7 +185,8 @@ public struct CharonDelivery: Sendable {
         phase = .lost
         queue.removeAll()
         held.removeAll()
-        (sentSequence, sentRole, toldRole, statusDue, observationDue, lastDropCount) = (nil, nil, nil, nil, nil, nil)
+        (sentSequence, sentRole, toldRole, statusDue, lastDropCount) = (nil, nil, nil, nil, nil)
+        observationDue = now + Timers.search
         (isObserving, wantsPlan, verificationDue) = (false, false, nil)
     }
 

@@ -4,7 +4,15 @@ extension CharonJournal {
     /// The SAs that a charon fed with the snapshot holds.
     public var expected: LiveSet {
         var live = LiveSet()
+        live.ikeSAs.reserveCapacity(nodes.count)
+        live.childSAs.reserveCapacity(nodes.count)
         for (spis, node) in nodes where node.parent == nil {
+            if node.successors.isEmpty {
+                guard !node.isEnded else { continue }
+                live.ikeSAs[spis] = node.identity
+                for record in node.children.values { live.add(record, holder: spis) }
+                continue
+            }
             let members = subtree(of: spis)
             var holders: [IKESPIPair: IKESPIPair] = [:]
             // Members come before their successors, so backwards every successor's holder is known.
@@ -14,10 +22,7 @@ extension CharonJournal {
                 guard let holder = successor ?? (node.isEnded ? nil : member) else { continue }
                 holders[member] = holder
                 if holder == member { live.ikeSAs[member] = node.identity }
-                for record in node.children.values {
-                    guard let spis = record.message.childSPIs else { continue }
-                    live.childSAs[spis] = holder
-                }
+                for record in node.children.values { live.add(record, holder: holder) }
             }
         }
         return live
@@ -48,6 +53,13 @@ extension CharonJournal {
     func familyMember(withChild inbound: UInt32, near spis: IKESPIPair) -> IKESPIPair? {
         if nodes[spis]?.children[inbound] != nil { return spis }
         return subtree(of: root(of: spis)).first { nodes[$0]?.children[inbound] != nil }
+    }
+}
+
+extension LiveSet {
+    fileprivate mutating func add(_ child: CharonRecord, holder: IKESPIPair) {
+        guard let spis = child.message.childSPIs else { return }
+        childSAs[spis] = holder
     }
 }
 

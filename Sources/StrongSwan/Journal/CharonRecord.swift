@@ -4,13 +4,27 @@
 public struct CharonRecord: Sendable, Equatable {
     /// Rises with every record of one source; gaps are allowed.
     public let sequence: UInt64
+    private let content: Content
+
     /// The message.
-    public let message: HAMessage
+    public var message: HAMessage { content.message }
 
     /// Makes a record.
     public init(sequence: UInt64, message: HAMessage) {
         self.sequence = sequence
-        self.message = message
+        content = Content(message)
+    }
+
+    /// Compares number and message.
+    public static func == (left: CharonRecord, right: CharonRecord) -> Bool {
+        left.sequence == right.sequence && left.message == right.message
+    }
+
+    /// Keeps the wide message in one place: a snapshot sorts hundreds of thousands of records.
+    private final class Content: Sendable {
+        let message: HAMessage
+
+        init(_ message: HAMessage) { self.message = message }
     }
 }
 

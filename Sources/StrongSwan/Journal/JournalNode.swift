@@ -38,11 +38,21 @@ struct JournalNode: Sendable {
 
     /// All records, in no order.
     var records: [CharonRecord] {
-        let single = [
-            firstUpdate, lastUpdate, addressUpdate, virtualAddressUpdate, messageIDInitiator, messageIDResponder,
-            initializationVector, end,
-        ]
-        return additions + single.compactMap { $0 } + children.values
+        var all = additions
+        append(to: &all)
+        return all
+    }
+
+    private func append(to all: inout [CharonRecord]) {
+        if let firstUpdate { all.append(firstUpdate) }
+        if let lastUpdate { all.append(lastUpdate) }
+        if let addressUpdate { all.append(addressUpdate) }
+        if let virtualAddressUpdate { all.append(virtualAddressUpdate) }
+        if let messageIDInitiator { all.append(messageIDInitiator) }
+        if let messageIDResponder { all.append(messageIDResponder) }
+        if let initializationVector { all.append(initializationVector) }
+        if let end { all.append(end) }
+        all.append(contentsOf: children.values)
     }
 }
 
