@@ -41,7 +41,7 @@ final class CharonDriver {
     var onChanged: () -> Void = {}
     /// What a comparison may do.
     var permission: () -> PlanPermission = { .later }
-    /// charon was restarted: kernel SAs that it does not list are to go before it installs them anew.
+    /// charon is to install SAs: what the kernel holds beside those it lists must go before.
     var removeLeftovers: ([ListedIKE]) -> Void = { _ in }
     /// Asks the supervisor for a VICI stream.
     var requestVici: () -> Void = {}
@@ -295,9 +295,10 @@ final class CharonDriver {
         // The role or the journal may have changed while charon made its list.
         guard let listing, let version, awaitedPlan != nil, case .compare(let journal) = permission() else { return }
         awaitedPlan = nil
-        if reason == .restarted { removeLeftovers(listing) }
         let plan = ReconciliationPlan(
             journal: journal, listing: listing, refreshesState: reason == .dropped, version: version)
+        // charon does not overwrite an SA in the kernel that it does not know: it fails, and deletes half of it.
+        if reason == .restarted || !plan.installedChildren.isEmpty { removeLeftovers(listing) }
         terminate(plan.strangers)
         onCompared(plan, listing)
         drive(.planMade(plan))

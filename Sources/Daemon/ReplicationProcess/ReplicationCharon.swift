@@ -134,10 +134,11 @@ extension ReplicationProcess {
         settle()
     }
 
-    /// What a comparison of charon with the journal may do: on a standby with a complete copy only.
+    /// What a comparison of charon with the journal may do: on a standby with a complete copy, or in a takeover.
     private var permission: CharonDriver.PlanPermission {
         guard isReplicating, let role else { return .later }
-        if role.isActive { return .nothing }
+        // A takeover may find a charon that has just lost its SAs: it is filled before it is told to be active.
+        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : .compare(keeper.journal) }
         return keeper.isEqual ? .compare(keeper.journal) : .later
     }
 
