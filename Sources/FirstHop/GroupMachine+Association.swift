@@ -29,8 +29,8 @@ extension GroupMachine {
     /// A role message; the peer's terms never fall within a session, so a lower one is an old message.
     mutating func receive(_ message: RoleMessage, term: UInt64, at now: Instant, actions: inout [GroupAction]) {
         highestTerm = max(highestTerm, term)
-        if case .answer(Self.proclamation, let isActive) = message {
-            hearProclamation(isActive: isActive, term, at: now, actions: &actions)
+        if case .answer(RoleMessage.briefing, let isActive) = message {
+            hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             return
         }
         guard term >= peerTerm else {
@@ -158,7 +158,9 @@ extension GroupMachine {
 
     // MARK: Questions
 
-    private mutating func nextNonce() -> UInt64 { max(random.next(), Self.proclamation + 1) }
+    private mutating func nextNonce() -> UInt64 {
+        min(max(random.next(), RoleMessage.proclamation + 1), RoleMessage.briefing - 1)
+    }
 
     /// Asks the peer whether a hint is true.
     mutating func ask(_ hint: Hint, at now: Instant, actions: inout [GroupAction]) {
@@ -170,9 +172,10 @@ extension GroupMachine {
     private mutating func receiveAnswer(
         _ nonce: UInt64, isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]
     ) {
-        if nonce == greetingNonce {
-            greetingNonce = nil
-            hearProclamation(isActive: isActive, term, at: now, actions: &actions)
+        if nonce == greetingNonce || nonce == RoleMessage.proclamation {
+            hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
+            if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
+            if !isActive { followFormerActive(at: now, actions: &actions) }
             return
         }
         guard case .questioning(let hint, nonce, _) = phase else {
@@ -201,24 +204,27 @@ extension GroupMachine {
         }
     }
 
-    /// Terms told unasked, by the peer or by our own replication after a restart of ours.
-    ///
     /// An older role yields to an Active peer; where the peer is not Active, an Active that has forgotten its term takes
     /// a new one, so that its words count again.
-    private mutating func hearProclamation(
-        isActive: Bool, _ term: UInt64, at now: Instant, actions: inout [GroupAction]
+    private mutating func hearTerm(
+        _ term: UInt64, isPeerActive: Bool, at now: Instant, actions: inout [GroupAction]
     ) {
-        if state == .active, term > roleTerm {
-            if isActive {
-                stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
-            } else {
-                highestTerm += 1
-                roleTerm = highestTerm
-                if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
-                proclaim(actions: &actions)
-            }
+        guard state == .active, term > roleTerm else { return }
+        if isPeerActive {
+            stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
+            return
         }
-        if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
+        highestTerm += 1
+        roleTerm = highestTerm
+        if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
+        proclaim(actions: &actions)
+    }
+
+    /// The peer we hold for Active says at the start of a session that it is not: it was restarted, its fence is up.
+    private mutating func followFormerActive(at now: Instant, actions: inout [GroupAction]) {
+        guard state == .standby, let seen = activeSeen, isPeer(seen.address) else { return }
+        staleHellosUntil = now + GroupTiming.staleHelloWindow
+        becomeActive(reason: "the peer is no longer Active", isPeerSettled: true, at: now, actions: &actions)
     }
 
     /// The later term keeps the role; at equal terms the order of HSRP.

@@ -46,14 +46,12 @@ extension GroupMachine {
         }
     }
 
-    /// Tells the peer the term of this takeover unasked, so that its own next one is later.
+    /// Tells the peer role and term unasked: its own next takeover is a later one then.
     func proclaim(actions: inout [GroupAction]) {
-        guard state == .active, redundancy.isAssociationUp else { return }
-        actions.append(.sendRole(.answer(nonce: Self.proclamation, isActive: true), term: roleTerm))
+        guard redundancy.isAssociationUp else { return }
+        let isActive = state == .active && phase != .draining
+        actions.append(.sendRole(.answer(nonce: RoleMessage.proclamation, isActive: isActive), term: term))
     }
-
-    /// The nonce of an answer that nobody asked for.
-    static var proclamation: UInt64 { 0 }
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     private func heldFenceDeadline(at now: Instant) -> Instant? {

@@ -23,6 +23,11 @@ public enum RoleMessage: Hashable, Sendable {
     /// The answer to `question`: whether the sender is Active with a lease renewed in time.
     case answer(nonce: UInt64, isActive: Bool)
 
+    /// The nonce of an `answer` that the peer gives unasked, at a takeover and at the start of a session.
+    public static let proclamation: UInt64 = 0
+    /// The nonce of an `answer` that our own replication gives to a restarted failover process, for its term alone.
+    public static let briefing = UInt64.max
+
     /// Why a node does not give or take the role.
     public enum DeclineReason: UInt8, Sendable, CaseIterable {
         /// The node is not Active and so has nothing to give.

@@ -136,7 +136,7 @@ public struct SessionMachine: Sendable {
     var helloDeadline: Instant?
     var nextHeartbeat: Instant?
     var lastHeard = Instant(nanoseconds: 0)
-    /// The highest term that the peer has used in this session or the ones before.
+    /// The highest term that the peer has used in this session.
     public internal(set) var highestPeerTerm: UInt64 = 0
     var expectedSequence: UInt64?
     var isSnapshotRequested = false

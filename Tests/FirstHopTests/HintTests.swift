@@ -198,17 +198,29 @@ import Testing
         var router = Router.listening(redundancy: Router.hot)
         _ = router.at(1, .resumed)
         #expect(router.machine.roleTerm == 1)
-        let brief = GroupEvent.roleMessageReceived(.answer(nonce: 0, isActive: false), term: 7)
+        let brief = GroupEvent.roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: false), term: 7)
         #expect(router.at(2, brief).steps == ["publish active term 8", "tell active"])
         #expect(router.at(3, brief).steps == [])
         let other = GroupEvent.roleMessageReceived(.answer(nonce: 0, isActive: true), term: 9)
         #expect(router.at(4, other).steps.first == "raise fence")
     }
 
+    @Test("a Standby follows at once when its Active comes back from a restart as none")
+    func restartedActive() {
+        var lost = Router.hot
+        lost.isAssociationUp = false
+        var router = Router.standby(behind: Router.peer, activePriority: 105, redundancy: lost)
+        _ = router.at(20_500, .redundancyChanged(Router.hot))
+        let brief = GroupEvent.roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: false), term: 0)
+        #expect(router.at(20_501, brief).steps == [])
+        let told = GroupEvent.roleMessageReceived(.answer(nonce: RoleMessage.proclamation, isActive: false), term: 0)
+        #expect(router.at(20_502, told).steps.prefix(2) == ["lower fence", "raise MAC"])
+    }
+
     @Test("a restarted listener asks in the term that it was told")
     func restartedListener() throws {
         var router = Router.listening(priority: 105, redundancy: Router.hot) { $0.preempt = true }
-        _ = router.at(1, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: 7))
+        _ = router.at(1, .roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: true), term: 7))
         let actions = router.hear(500, .active, priority: 100, from: Router.peer)
         #expect(actions.contains(.sendRole(.requestRole(priority: 105), term: 7)))
     }

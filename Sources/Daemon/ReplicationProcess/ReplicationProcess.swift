@@ -146,7 +146,8 @@ final class ReplicationProcess {
         if let role {
             let isPeerActive = session.peer?.isActive ?? false
             let term = max(role.term, session.highestPeerTerm)
-            channel.send(.role(.answer(nonce: 0, isActive: isPeerActive), group: role.group, term: term))
+            channel.send(
+                .role(.answer(nonce: RoleMessage.briefing, isActive: isPeerActive), group: role.group, term: term))
         }
         if let status = redundancy.status { channel.send(.redundancyChanged(status)) }
     }
