@@ -8,7 +8,7 @@
 /// - Returns: The model, if no diagnostic is an error, and all diagnostics in the order of the text.
 public func load(_ text: [UInt8], fileName: String) -> LoadResult {
     guard text.count <= Limits.textByteCount else {
-        let message = "the file has \(text.count) bytes; expected at most \(Limits.textByteCount)"
+        let message = "the file is too long; expected at most \(Limits.textByteCount) bytes"
         let place = Position(line: 1, column: 1)
         return LoadResult(
             model: nil,

@@ -69,7 +69,7 @@ public func readSmallFile(_ path: String, maximumByteCount: Int = 4 << 20) throw
     var content: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 65_536)
     while content.count < maximumByteCount {
-        let count = read(descriptor.rawValue, &piece, piece.count)
+        let count = read(descriptor.rawValue, &piece, min(piece.count, maximumByteCount - content.count))
         if count < 0 && errno == EINTR { continue }
         guard count >= 0 else { throw .last("read \(path)") }
         if count == 0 { break }

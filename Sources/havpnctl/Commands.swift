@@ -109,7 +109,9 @@ struct Check: ParsableCommand {
         do {
             text = try readSmallFile(file, maximumByteCount: Configuration.Limits.textByteCount + 1)
         } catch {
-            throw Output.fail("cannot \(error)", status: 1, json: options.json, code: "unreadable")
+            if options.json { throw Output.fail("cannot \(error)", status: 1, json: true, code: "unreadable") }
+            Output.error("\(file):1:1: error: cannot \(error)\n")
+            throw ExitCode(1)
         }
         let result = load(text, fileName: file)
         if options.json {

@@ -102,7 +102,8 @@ public final class Supervisor {
         haPlugin.onTrouble = { [unowned self] in log.write($0, level: .warning) }
         vici.onTrouble = { [unowned self] in log.write($0, level: .warning) }
         if let interval = SystemdNotifier.watchdogInterval { feedWatchdog(every: interval) }
-        interpret(.readConfiguration)
+        // On the loop, so that a file that cannot be read can stop it.
+        reactor.schedule(at: Reactor.now()) { [unowned self] in interpret(.readConfiguration) }
         try reactor.run()
         log.drain()
         return exitStatus
