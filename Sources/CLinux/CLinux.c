@@ -226,8 +226,6 @@ int havpn_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL)
 
 int havpn_forbid_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL); }
 
-int havpn_end_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0UL, 0UL, 0UL); }
-
 int havpn_set_name(const char *name) { return prctl(PR_SET_NAME, (unsigned long)name, 0UL, 0UL, 0UL); }
 
 int havpn_lock_memory_on_fault(void) { return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); }
@@ -249,21 +247,3 @@ int havpn_set_nonblocking(int fd) {
 }
 
 int havpn_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 10); }
-
-int havpn_open_process(pid_t process) {
-#ifdef SYS_pidfd_open
-    return (int)syscall(SYS_pidfd_open, process, 0);
-#else
-    errno = ENOSYS;
-    return -1;
-#endif
-}
-
-int havpn_memory_information(int fd, uint32_t *receive_queue, uint32_t *drops) {
-    uint32_t values[SK_MEMINFO_VARS] = {0};
-    socklen_t length = sizeof values;
-    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &length) != 0) return -1;
-    *receive_queue = values[SK_MEMINFO_RMEM_ALLOC];
-    *drops = values[SK_MEMINFO_DROPS];
-    return 0;
-}

@@ -34,7 +34,10 @@ public enum Spawner {
         var all = sigset_t()
         sigfillset(&all)
         posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        // A group of its own: what a terminal sends to the parent's group is the parent's to pass on, in order.
+        posix_spawnattr_setpgroup(&attributes, 0)
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+        posix_spawnattr_setflags(&attributes, Int16(flags))
 
         var process: pid_t = 0
         let code = withCStrings([name] + arguments) { words in
@@ -97,8 +100,8 @@ public enum ChildProcess {
     /// Sends a signal to a child that has not been reaped yet.
     public static func signal(_ process: Int32, _ number: Int32) { _ = kill(process, number) }
 
-    /// Makes the kernel end this process when its parent ends.
-    public static func endWithParent(signal: Int32) { _ = havpn_end_with_parent(signal) }
+    /// Has writes to a closed pipe fail instead of ending this process; a child has to ask anew.
+    public static func ignoreBrokenPipes() { Glibc.signal(SIGPIPE, SIG_IGN) }
 
     /// Shows `name` as this process's name in process lists that do not print the command line (at most 15 bytes).
     public static func setName(_ name: String) {

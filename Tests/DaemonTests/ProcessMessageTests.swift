@@ -45,6 +45,21 @@ struct ProcessMessageTests {
         #expect(throws: (any Error).self) { try ProcessMessage(parsing: []) }
     }
 
+    @Test("random bytes never trap the parser")
+    func randomBytes() {
+        var state: UInt64 = 3
+        for _ in 0..<50_000 {
+            var bytes: [UInt8] = []
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            bytes.append(UInt8(state >> 58))
+            for _ in 0..<Int(state >> 59) {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                bytes.append(UInt8(state >> 56))
+            }
+            _ = try? ProcessMessage(parsing: bytes)
+        }
+    }
+
     @Test("unknown types, purposes, roles, flags and lengths are refused")
     func refused() {
         let faulty: [[UInt8]] = [

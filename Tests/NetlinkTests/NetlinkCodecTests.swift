@@ -3,6 +3,7 @@
 import ByteCodec
 import Netlink
 import Primitives
+import SecurityAssociations
 import Testing
 
 /// Bytes from hexadecimal text with spaces.
@@ -131,7 +132,7 @@ struct NetlinkCodecTests {
         for _ in 0..<20_000 {
             var bytes: [UInt8] = []
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            for _ in 0..<Int(state >> 56) {
+            for _ in 0..<Int(state >> 55) {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 bytes.append(UInt8(state >> 60) & 0xf)
             }
@@ -142,6 +143,12 @@ struct NetlinkCodecTests {
             _ = try? RouteInfo(parsing: message)
             _ = try? RuleInfo(parsing: message)
             _ = try? NetlinkAcknowledgement(parsing: message)
+            _ = try? KernelPolicy(parsing: message)
+            for type in [XFRMMessage.newSA, XFRMMessage.expire, XFRMMessage.newCounters, XFRMMessage.mapping] {
+                var event = message
+                event.type = type
+                _ = try? XFRMEvent(parsing: event)
+            }
         }
     }
 }

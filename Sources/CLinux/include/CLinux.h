@@ -99,9 +99,6 @@ int havpn_forbid_dumps(void);
 /// Forbids gaining privileges by executing a program (PR_SET_NO_NEW_PRIVS).
 int havpn_forbid_new_privileges(void);
 
-/// Has the kernel send `signal` to this process when its parent ends (PR_SET_PDEATHSIG).
-int havpn_end_with_parent(int signal);
-
 /// Names the calling thread; at most 15 bytes are shown (PR_SET_NAME).
 int havpn_set_name(const char *name);
 
@@ -125,11 +122,5 @@ int havpn_set_nonblocking(int fd);
 
 /// Duplicates with close-on-exec set.
 int havpn_duplicate(int fd);
-
-/// Opens a descriptor that becomes readable when the process ends (pidfd_open); -1 with ENOSYS on old systems.
-int havpn_open_process(pid_t process);
-
-/// Receive-queue bytes and drops of a socket (SO_MEMINFO).
-int havpn_memory_information(int fd, uint32_t *receive_queue, uint32_t *drops);
 
 #endif

@@ -22,6 +22,7 @@ public enum Program {
     public static func runChild(role name: String, configurationPath: String) -> Int32? {
         guard let role = ProcessRole.allCases.first(where: { "\($0)" == name }), role != .supervisor else { return nil }
         ChildProcess.setName("havpnd")
+        ChildProcess.ignoreBrokenPipes()
         do {
             try Privileges.drop(keeping: role.capabilities)
         } catch {

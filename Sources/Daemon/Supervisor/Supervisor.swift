@@ -53,6 +53,7 @@ public final class Supervisor {
 
     /// Runs the daemon until SIGTERM; returns the exit status.
     public static func run(_ options: Options) -> Int32 {
+        ChildProcess.ignoreBrokenPipes()
         let log = Log(threshold: options.logLevel)
         do {
             return try Supervisor(options, log).run()
@@ -193,6 +194,8 @@ public final class Supervisor {
                 channel: descriptor.rawValue)
             let channel = try ProcessChannel(ours.take(), peer: role, on: reactor)
             channel.onMessage = { [unowned self] message, _ in handle(.received(message, from: role)) }
+            // A child that cannot be reached any more is as good as dead; its end then comes by SIGCHLD.
+            channel.onClosed = { ChildProcess.signal(process, SignalNumber.kill) }
             children[role] = Child(process: process, channel: channel)
         } catch {
             handle(.childEnded(role, how: "cannot be started: \(error)"))
