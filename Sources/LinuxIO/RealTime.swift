@@ -23,6 +23,13 @@ public enum RealTime {
         }
     }
 
+    /// Puts the process before ordinary ones without taking the processor from them; -20 (most) to 19.
+    ///
+    /// Needs CAP_SYS_NICE for negative values; the value outlasts the capability.
+    public static func favour(niceness: Int32) throws(SystemError) {
+        guard setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) == 0 else { throw .last("setpriority") }
+    }
+
     /// Keeps every page in memory from its first touch on.
     public static func lockMemory() throws(SystemError) {
         guard havpn_lock_memory_on_fault() == 0 else { throw .last("mlockall") }

@@ -200,7 +200,9 @@ final class CharonDriver {
     private func lookAtConnections() {
         vici?.request(.listConnections) { [weak self] reply in
             guard let self, case .connections(let list) = reply else { return }
+            let isNew = list != connections
             connections = list
+            if isNew { onChanged() }
             note(fault: list.isEmpty ? "the IKE daemon has no connection loaded" : nil)
         }
     }

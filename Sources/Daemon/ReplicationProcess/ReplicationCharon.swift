@@ -22,7 +22,10 @@ extension ReplicationProcess {
         driver.onRoleTold = { [unowned self] isActive in noteRoleTold(isActive) }
         driver.onActiveLoss = { [unowned self] in noteActiveLoss() }
         driver.onCompared = { [unowned self] plan, listing in noteCompared(plan, listing) }
-        driver.onChanged = { [unowned self] in settle() }
+        driver.onChanged = { [unowned self] in
+            refreshAgreedItems()
+            settle()
+        }
         driver.permission = { [unowned self] in permission }
         driver.removeLeftovers = { [unowned self] listing in
             kernel?.removeSAs(except: Set(listing.flatMap(\.children).map(\.spis)))
@@ -52,9 +55,9 @@ extension ReplicationProcess {
         isVerified = false
         keeper.forgetPeer()
         kernel?.counters.forgetPeer()
-        tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)
         // Routes first: a packet from the inside finds its way only with them.
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
+        tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)
         if fresh.isActive { becomeActive() } else { becomeStandby(hadRole: former != nil) }
     }
 

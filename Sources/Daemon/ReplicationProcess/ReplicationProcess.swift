@@ -70,6 +70,7 @@ final class ReplicationProcess {
     var needsSettling = false
     var historyTimes: [String] = []
     var reportedJournal = JournalState()
+    var agreedItems: [SessionHello.AgreedItem] = []
     var deliveredSequence: UInt64?
 
     /// Makes the process around its channel to the supervisor; `run` does the rest.
@@ -172,13 +173,14 @@ final class ReplicationProcess {
     private func pass(_ message: RoleMessage, group: UInt16, term: UInt64) {
         if message == .prepareTakeover { drainingUntil = Reactor.now() + .seconds(1) }
         drive(.roleMessageMade(message, group: group, term: term))
+        // Before anything is evaluated or logged: the peer waits for this word.
+        pump()
     }
 
     /// Failover died while the peer was HOT; the supervisor has raised the fence and removed the addresses.
     private func failoverDied() {
         guard let role else { return }
         pass(.takeOver, group: role.group, term: role.term)
-        pump()
         change(to: Role(isActive: false, group: role.group, term: role.term))
     }
 
@@ -220,6 +222,7 @@ final class ReplicationProcess {
         keeper.isAuthoritative = keeper.isAuthoritative || scheme?.isStateful != true
         kernel?.open()
         kernel?.refreshSAs()
+        refreshAgreedItems()
         scheduleRoutes(afterMilliseconds: 0)
     }
 

@@ -95,7 +95,7 @@ extension ReplicationProcess {
         var hello = SessionHello(
             bootID: bootID, nodeName: model.hostname, term: role?.term ?? 0, scheme: model.scheme ?? "")
         hello.interfaces = scheme?.helloInterfaces ?? []
-        hello.agreedItems = (scheme?.agreedItems ?? []) + connectionItems
+        hello.agreedItems = agreedItems
         hello.isActive = role?.isActive ?? false
         if reportedJournal.isAuthoritative != keeper.isAuthoritative
             || (reportedJournal.count == 0) != (keeper.journal.recordCount == 0)
@@ -105,6 +105,9 @@ extension ReplicationProcess {
         hello.journal = reportedJournal
         return hello
     }
+
+    /// Makes the items that must agree anew, after a change of configuration or of charon's connections.
+    func refreshAgreedItems() { agreedItems = (scheme?.agreedItems ?? []) + connectionItems }
 
     /// charon's connections, children and selectors, once they are known.
     private var connectionItems: [SessionHello.AgreedItem] {

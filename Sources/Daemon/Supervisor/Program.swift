@@ -23,6 +23,8 @@ public enum Program {
         guard let role = ProcessRole.allCases.first(where: { "\($0)" == name }), role != .supervisor else { return nil }
         ChildProcess.setName("havpnd")
         ChildProcess.ignoreBrokenPipes()
+        // Words about the role pass through replication: they may not wait behind a routing daemon's table.
+        if role == .replication { try? RealTime.favour(niceness: -15) }
         do {
             try Privileges.drop(keeping: role.capabilities)
         } catch {

@@ -3,10 +3,7 @@
 
 import dataclasses
 import os
-import socket
-import struct
 import sys
-import threading
 import time
 
 from . import system
@@ -91,43 +88,17 @@ def bitmap(echoes, width=70):
 class Injector:
     """UDP packets for the branch, put on the wire from r2's port to a gateway's, whatever r2's routes say."""
 
-    PORT = 40000
-
     def __init__(self, gateway, *, interval_milliseconds=2):
-        self.interval = interval_milliseconds / 1000
-        with inside("r2"):
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            self.socket.bind(("eth0", 0))
-        ethernet = b"".join(bytes.fromhex(address.replace(":", "")) for address in (
-            hardware_address(gateway, "eth0"), hardware_address("r2", "eth0"))) + b"\x08\x00"
-        self.prefix = ethernet
-        self.sent = 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._send, daemon=True)
-        self._thread.start()
-
-    def _packet(self):
-        body = struct.pack("!Id", self.sent, time.monotonic())
-        udp = struct.pack("!HHHH", self.PORT, self.PORT, 8 + len(body), 0)
-        address = socket.inet_aton("10.2.0.2") + socket.inet_aton("10.0.0.6")
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(body), self.sent & 0xFFFF, 0, 64, 17, 0) + address
-        total = sum(struct.unpack("!10H", header))
-        total = (total >> 16) + (total & 0xFFFF)
-        value = ~(total + (total >> 16)) & 0xFFFF
-        return self.prefix + header[:10] + struct.pack("!H", value) + header[12:] + udp + body
-
-    def _send(self):
-        due = time.monotonic()
-        while not self._stopping.is_set():
-            self.socket.send(self._packet())
-            self.sent += 1
-            due = max(due + self.interval, time.monotonic())
-            self._stopping.wait(max(0.0, due - time.monotonic()))
+        log = f"{system.RUN}/injector.log"
+        open(log, "w").close()
+        self.process = spawn(
+            [sys.executable, os.path.join(os.path.dirname(__file__), "injector.py"), "eth0",
+             hardware_address(gateway, "eth0"), hardware_address("r2", "eth0"), interval_milliseconds],
+            log=log, namespace="r2")
+        wait_until(lambda: "sending" in system.read_text(log), 10, "the injector does not send")
 
     def stop(self):
-        self._stopping.set()
-        self._thread.join()
-        self.socket.close()
+        system.end(self.process)
 
 
 def sequence_errors(router="r5"):
