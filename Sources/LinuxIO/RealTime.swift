@@ -27,7 +27,9 @@ public enum RealTime {
     ///
     /// Needs CAP_SYS_NICE for negative values; the value outlasts the capability.
     public static func favour(niceness: Int32) throws(SystemError) {
-        guard setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) == 0 else { throw .last("setpriority") }
+        guard setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) == 0 else {
+            throw .last("setpriority")
+        }
     }
 
     /// Keeps every page in memory from its first touch on.
