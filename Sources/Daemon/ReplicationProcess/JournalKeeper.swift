@@ -134,6 +134,18 @@ struct JournalKeeper {
         for message in messages { _ = journal.append(message) }
     }
 
+    /// Whether the journal, with what waits behind it, has a record of everything that charon lists.
+    func covers(_ listing: [ListedIKE]) -> Bool {
+        var settled = self
+        settled.settle()
+        let expected = settled.journal.expected
+        return listing.allSatisfy { ike in
+            guard ike.state != "CONNECTING" else { return true }
+            return expected.ikeSAs[ike.spis] != nil
+                && ike.children.allSatisfy { $0.spis.inbound == 0 || expected.childSAs[$0.spis] != nil }
+        }
+    }
+
     /// The IKE daemon lost all its SAs and nobody has them.
     mutating func flush() {
         journal.removeAll()

@@ -194,7 +194,7 @@ extension ReplicationProcess {
         else { return }
         charon?.list { [weak self] listing in
             guard let self, let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
-            settleAuthority(hasSAs: !listing.isEmpty)
+            settleAuthority(hasUnknownSAs: !keeper.covers(listing))
         }
     }
 
@@ -203,8 +203,10 @@ extension ReplicationProcess {
         session.phase == .established && session.peer?.journal.isAuthoritative == false
     }
 
-    private func settleAuthority(hasSAs: Bool) {
-        if hasSAs, !isResyncAsked {
+    /// Asking charon for its records costs a rekey of every child, so it waits until a peer is there to have them.
+    private func settleAuthority(hasUnknownSAs: Bool) {
+        if hasUnknownSAs, session.phase != .established { return }
+        if hasUnknownSAs, !isResyncAsked {
             isResyncAsked = true
             authorityDeadline = Reactor.now() + Self.authorityWait
             charon?.askForResync()

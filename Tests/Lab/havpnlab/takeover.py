@@ -114,6 +114,18 @@ def rekey(world, active):
         new = [entry[1] for entry in world.charons["r5"].associations() if entry[0] == "ESTABLISHED"]
         expect(any(spi not in old for spi in new) or world.charons["r5"].version == 1,
                f"{router} could not rekey the IKE SA: {old} and {new}")
+    _settle("r5")
+
+
+def _settle(router, *, quiet_seconds=6, limit_seconds=20):
+    """Waits until superseded SAs are gone: charon keeps the old inbound SA for 5 s after a rekey."""
+    end = time.monotonic() + limit_seconds
+    spis, since = traffic.live_spis(router), time.monotonic()
+    while time.monotonic() < min(end, since + quiet_seconds):
+        time.sleep(0.5)
+        fresh = traffic.live_spis(router)
+        if fresh != spis:
+            spis, since = fresh, time.monotonic()
 
 
 def _milliseconds(value):
