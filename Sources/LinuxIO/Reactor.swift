@@ -150,11 +150,11 @@ public final class Reactor {
 
     /// Serves events until `stop`.
     public func run() throws(SystemError) {
-        isStopping = false
         while !isStopping { try runOnce() }
+        isStopping = false
     }
 
-    /// Makes `run` return after the present handler.
+    /// Makes `run` return after the present handler, or at once where it has not been called yet.
     public func stop() { isStopping = true }
 
     /// Waits for events and serves one wake; with `milliseconds` it waits no longer than that.

@@ -26,6 +26,20 @@ struct ReactorTests {
         #expect(Reactor.now() >= now + .milliseconds(20))
     }
 
+    @Test("a stop before the loop runs is not forgotten, and the loop can run again after it")
+    func earlyStop() throws {
+        let reactor = try Reactor()
+        reactor.stop()
+        try reactor.run()
+        var isRun = false
+        reactor.schedule(at: Reactor.now()) {
+            isRun = true
+            reactor.stop()
+        }
+        try reactor.run()
+        #expect(isRun)
+    }
+
     @Test("an earlier timer set later wakes the loop in time")
     func rearm() throws {
         let reactor = try Reactor()
