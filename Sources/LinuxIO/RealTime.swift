@@ -23,6 +23,22 @@ public enum RealTime {
         }
     }
 
+    /// Lets the process make itself SCHED_RR up to `priority` later, when it has given up the capability for it.
+    public static func permit(priority: UInt) throws(SystemError) {
+        var limit = rlimit(rlim_cur: rlim_t(priority), rlim_max: rlim_t(priority))
+        let priorityLimit: UInt32 = 14
+        guard setrlimit(__rlimit_resource_t(priorityLimit), &limit) == 0 else { throw .last("RLIMIT_RTPRIO") }
+    }
+
+    /// Ends what `schedule` began; the niceness is as before.
+    public static func relax() throws(SystemError) {
+        var parameters = sched_param()
+        let resetOnFork: Int32 = 0x4000_0000
+        guard sched_setscheduler(0, SCHED_OTHER | resetOnFork, &parameters) == 0 else {
+            throw .last("sched_setscheduler")
+        }
+    }
+
     /// Puts the process before ordinary ones without taking the processor from them; -20 (most) to 19.
     ///
     /// Needs CAP_SYS_NICE for negative values; the value outlasts the capability.
@@ -35,5 +51,21 @@ public enum RealTime {
     /// Keeps every page in memory from its first touch on.
     public static func lockMemory() throws(SystemError) {
         guard havpn_lock_memory_on_fault() == 0 else { throw .last("mlockall") }
+    }
+
+    /// Maps every page of the program's code and constants now, so that no step taken for the first time waits for one.
+    ///
+    /// The pages stay shared with the page cache and cost no private memory. A kernel before 5.14 refuses, harmlessly.
+    public static func mapProgram() {
+        guard let text = try? readSmallFile("/proc/self/maps", maximumByteCount: 1 << 20) else { return }
+        let populateForReading: Int32 = 22  // MADV_POPULATE_READ, linux/mman.h
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            let fields = String(decoding: line, as: UTF8.self).split(separator: " ")
+            guard fields.count >= 6, fields[1].hasPrefix("r"), !fields[1].contains("w"), fields[5].hasPrefix("/")
+            else { continue }
+            let ends = fields[0].split(separator: "-").compactMap { UInt(String($0), radix: 16) }
+            guard ends.count == 2, let start = UnsafeMutableRawPointer(bitPattern: ends[0]) else { continue }
+            _ = madvise(start, Int(ends[1] - ends[0]), populateForReading)
+        }
     }
 }

@@ -75,12 +75,18 @@ public enum RouteRequest {
     }
 
     /// Adds or replaces a unicast route in the main table, tagged ours.
+    ///
+    /// The kernel takes a route with a preferred source only while that address is local, and removes it with the
+    /// address.
     public static func replace(
-        destination: IPv4Prefix, gateway: IPv4Address?, interfaceIndex: UInt32, metric: UInt32 = 0
+        destination: IPv4Prefix, gateway: IPv4Address?, interfaceIndex: UInt32, metric: UInt32 = 0,
+        preferredSource: IPv4Address? = nil
     ) -> NetlinkRequest {
-        request(
+        var request = request(
             RouteMessage.newRoute, flags: NetlinkFlags.create | NetlinkFlags.replace, destination: destination,
             gateway: gateway, interfaceIndex: interfaceIndex, metric: metric)
+        if let preferredSource { request.append(RouteAttribute.preferredSource, bytes: preferredSource.octets) }
+        return request
     }
 
     /// Adds a unicast route in the main table, tagged ours; the kernel answers EEXIST if one stands there.

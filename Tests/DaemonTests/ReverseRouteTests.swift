@@ -61,9 +61,11 @@ import Testing
             policy(IPv4Prefix(address: IPv4Address(10, 1, 0, 0), length: 24), peer: peer),
         ]
         let network = IPv4Prefix(address: IPv4Address(10, 9, 9, 0), length: 24)
+        let virtual = IPv4Address(10, 1, 0, 100)
         #expect(
             ReverseRoutePlan.needs(of: policies, scheme: scheme) == [
-                .init(destination: branch, peer: peer), .init(destination: network, peer: peer),
+                .init(destination: branch, peer: peer, source: virtual),
+                .init(destination: network, peer: peer, source: virtual),
             ])
     }
 

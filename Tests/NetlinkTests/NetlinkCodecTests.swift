@@ -68,11 +68,13 @@ struct NetlinkCodecTests {
             try RouteInfo(
                 parsing: echo(
                     RouteRequest.replace(
-                        destination: destination, gateway: IPv4Address(10, 1, 0, 5), interfaceIndex: 2, metric: 7))))
+                        destination: destination, gateway: IPv4Address(10, 1, 0, 5), interfaceIndex: 2, metric: 7,
+                        preferredSource: IPv4Address(10, 1, 0, 100)))))
         #expect(route.isOwn)
         #expect(route.destination == destination)
         #expect(route.gateway == IPv4Address(10, 1, 0, 5))
         #expect(route.metric == 7)
+        #expect(route.preferredSource == IPv4Address(10, 1, 0, 100))
         #expect(route.table == RouteRequest.mainTable)
     }
 

@@ -32,6 +32,8 @@ final class FailoverNode: GroupSurroundings {
     private var isConfigured = false
     private var earlyRoles: [(RoleMessage, group: UInt16, term: UInt64)] = []
     private static let earlyRoleLimit = 16
+    /// How long changes of the kernel are gathered before what is wanted is compared with what is there.
+    static let reconcilePause = Interval.milliseconds(30)
     private var switchovers: [GroupRunner.Key: UInt32] = [:]
 
     /// Opens what the process needs and waits for the configuration.
@@ -185,10 +187,14 @@ final class FailoverNode: GroupSurroundings {
         }
     }
 
+    /// Reads the kernel's tables anew a little after the first of several changes.
+    ///
+    /// One lost link makes a handful of messages, and the dumps would stand between the peer's `ready` and the fence
+    /// (measured in the lab: 18 ms of a 40 ms hand-over).
     private func scheduleReconcile() {
         guard !isReconcileScheduled else { return }
         isReconcileScheduled = true
-        reactor.schedule(at: Reactor.now()) { [unowned self] in
+        reactor.schedule(at: Reactor.now() + Self.reconcilePause) { [unowned self] in
             isReconcileScheduled = false
             kernel.readTables()
             let fences = Set(kernel.ownFences().compactMap { $0.source?.address })

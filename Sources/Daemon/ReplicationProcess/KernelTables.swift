@@ -188,7 +188,7 @@ final class KernelTables {
             + replace.map {
                 RouteRequest.replace(
                     destination: $0.destination, gateway: $0.nextHop.gateway,
-                    interfaceIndex: $0.nextHop.interfaceIndex)
+                    interfaceIndex: $0.nextHop.interfaceIndex, preferredSource: $0.source)
             }
         guard !requests.isEmpty else { return 0 }
         guard let codes = try? route.batch(requests) else {
@@ -206,7 +206,8 @@ final class KernelTables {
                 let interface = info.interfaceIndex
             else { return nil }
             let hop = ReverseRoutePlan.NextHop(gateway: info.gateway ?? .any, interfaceIndex: interface)
-            return ReverseRoutePlan.Route(destination: info.destination, nextHop: hop)
+            return ReverseRoutePlan.Route(
+                destination: info.destination, nextHop: hop, source: info.preferredSource)
         }
         return Set(routes)
     }

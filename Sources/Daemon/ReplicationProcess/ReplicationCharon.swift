@@ -53,8 +53,11 @@ extension ReplicationProcess {
         hasLostSAs = false
         lossDeadline = nil
         isVerified = false
-        keeper.forgetPeer()
-        kernel?.counters.forgetPeer()
+        // A node that has not heard its role yet has received as a standby: the copy under way stays good.
+        if fresh.isActive || former != nil {
+            keeper.forgetPeer()
+            kernel?.counters.forgetPeer()
+        }
         // Routes first: a packet from the inside finds its way only with them.
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
         tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)

@@ -28,6 +28,10 @@ final class ReplicationProcess {
     static let comparisonSeconds = 5
     /// How long an Active without a journal waits for the peer's copy.
     static let authorityWait = Interval.seconds(3)
+    /// The real-time priority while words about the role pass: below failover's.
+    static let urgentPriority: Int32 = 5
+    /// For how long after a word about the role the next one is waited for in real time.
+    static let urgentTime = Interval.milliseconds(250)
     /// How long an Active whose IKE daemon lost its SAs waits for a peer to take the role.
     static let lossWait = Interval.seconds(5)
 
@@ -56,6 +60,7 @@ final class ReplicationProcess {
     var isVerified = false
     var failedVerifications = 0
     var drainingUntil: Instant?
+    private var urgentUntil: Instant?
     var isTakeoverComplete = true
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
@@ -169,8 +174,29 @@ final class ReplicationProcess {
         settle()
     }
 
+    /// A hand-over is a handful of words that pass through here; for its length they do not wait for other processes.
+    ///
+    /// It is bounded, so that records, however many, are never carried in real time.
+    func hurry() {
+        let isHurrying = urgentUntil.map { Reactor.now() < $0 } ?? false
+        urgentUntil = Reactor.now() + Self.urgentTime
+        guard !isHurrying else { return }
+        guard (try? RealTime.schedule(priority: Self.urgentPriority)) != nil else { return count("role.notUrgent") }
+        calmDown()
+    }
+
+    private func calmDown() {
+        guard let until = urgentUntil else { return }
+        reactor.schedule(at: until) { [unowned self] in
+            if let later = urgentUntil, Reactor.now() < later { return calmDown() }
+            urgentUntil = nil
+            try? RealTime.relax()
+        }
+    }
+
     /// Hands failover's word to the peer.
     private func pass(_ message: RoleMessage, group: UInt16, term: UInt64) {
+        hurry()
         if message == .prepareTakeover { drainingUntil = Reactor.now() + .seconds(1) }
         drive(.roleMessageMade(message, group: group, term: term))
         // Before anything is evaluated or logged: the peer waits for this word.

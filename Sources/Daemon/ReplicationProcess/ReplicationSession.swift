@@ -66,6 +66,7 @@ extension ReplicationProcess {
         case .installCounters(let number, let isLast, let counters): install(number, isLast, counters)
         case .noteCountersInstalled(let number): kernel?.counters.confirm(report: number)
         case .deliverRole(let message, let group, let term):
+            hurry()
             failover?.send(.role(message, group: group, term: term))
         case .notePeer, .noteSilence, .noteOverdue: break
         case .count(let name): count(name.description)

@@ -16,12 +16,17 @@ struct ReverseRoutePlan {
     struct Route: Hashable {
         var destination: IPv4Prefix
         var nextHop: NextHop
+        /// The virtual address: the kernel removes the route with it, so that the routes of a node that hangs end with
+        /// its lease and attract no traffic afterwards.
+        var source: IPv4Address?
     }
 
     /// A remote selector and the peer that its tunnel ends at.
     struct Need: Hashable {
         var destination: IPv4Prefix
         var peer: IPv4Address
+        /// Our end of the tunnel, a virtual address.
+        var source: IPv4Address?
     }
 
     /// The most routes that are injected; the rest is counted.
@@ -42,20 +47,20 @@ struct ReverseRoutePlan {
                 address: IPv4Address(selector.address.value & selector.mask), length: selector.length)
             guard network.length > 0, !network.contains(template.destination) else { continue }
             guard needs.count < maximumRoutes else { break }
-            needs.insert(Need(destination: network, peer: template.destination))
+            needs.insert(Need(destination: network, peer: template.destination, source: template.source))
         }
         return needs
     }
 
     /// The routes for the needs whose peer can be reached; of two peers for one network the lower address wins.
     static func routes(for needs: Set<Need>, nextHops: [IPv4Address: NextHop]) -> Set<Route> {
-        var chosen: [IPv4Prefix: (peer: IPv4Address, hop: NextHop)] = [:]
+        var chosen: [IPv4Prefix: (need: Need, hop: NextHop)] = [:]
         for need in needs {
             guard let hop = nextHops[need.peer] else { continue }
-            if let other = chosen[need.destination], other.peer < need.peer { continue }
-            chosen[need.destination] = (need.peer, hop)
+            if let other = chosen[need.destination], other.need.peer < need.peer { continue }
+            chosen[need.destination] = (need, hop)
         }
-        return Set(chosen.map { Route(destination: $0.key, nextHop: $0.value.hop) })
+        return Set(chosen.map { Route(destination: $0.key, nextHop: $0.value.hop, source: $0.value.need.source) })
     }
 
     /// What to add (or replace) and which destinations to delete to come from `standing` to `wanted`.

@@ -24,7 +24,11 @@ public enum Program {
         ChildProcess.setName("havpnd")
         ChildProcess.ignoreBrokenPipes()
         // Words about the role pass through replication: they may not wait behind a routing daemon's table.
-        if role == .replication { try? RealTime.favour(niceness: -15) }
+        if role == .replication {
+            try? RealTime.favour(niceness: -15)
+            try? RealTime.permit(priority: UInt(ReplicationProcess.urgentPriority))
+        }
+        if role != .front { RealTime.mapProgram() }
         do {
             try Privileges.drop(keeping: role.capabilities)
         } catch {
