@@ -61,6 +61,7 @@ final class ReplicationProcess {
     var failedVerifications = 0
     var drainingUntil: Instant?
     private var urgentUntil: Instant?
+    var isSettlingSoon = false
     var isTakeoverComplete = true
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
@@ -167,7 +168,9 @@ final class ReplicationProcess {
         switch (peer, message) {
         case (.failover, .roleChanged(let isActive, let group, let term)):
             change(to: Role(isActive: isActive, group: group, term: term))
-        case (.failover, .role(let message, let group, let term)): pass(message, group: group, term: term)
+        case (.failover, .role(let message, let group, let term)):
+            pass(message, group: group, term: term)
+            return settleSoon()
         case (.front, .query(let number, let text)): answer(number, text)
         default: count("channel.unexpected")
         }

@@ -25,7 +25,9 @@ extension ReplicationProcess {
         switch event {
         case .up: drive(.associationCameUp)
         case .down(let reason): drive(.associationWentDown(reason: reason))
-        case .frame(let frame): drive(.frameReceived(frame))
+        case .frame(let frame):
+            drive(.frameReceived(frame))
+            if case .role = frame { return settleSoon() }
         case .writable, .changed: break
         }
         settle()

@@ -33,6 +33,16 @@ extension ReplicationProcess {
         armMachineTimer()
     }
 
+    /// Settles when the hand-over has had time for its next word, so that neither evaluation nor log delays it.
+    func settleSoon() {
+        guard !isSettlingSoon else { return }
+        isSettlingSoon = true
+        reactor.schedule(at: Reactor.now() + .milliseconds(5)) { [unowned self] in
+            isSettlingSoon = false
+            settle()
+        }
+    }
+
     private func perform(_ action: RedundancyMachine.Action) {
         switch action {
         case .noteState(let from, let to, let reason):

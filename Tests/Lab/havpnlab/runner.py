@@ -33,23 +33,30 @@ def main(pattern=""):
     print(f"the seed's network stands after {time.monotonic() - started:.1f} s", flush=True)
     passed, failed = 0, 0
     for sentence, function in chosen:
-        started = time.monotonic()
-        try:
-            measure = function(world)
-            verdict, remark = "ok  ", f" ({measure})" if measure else ""
+        # A machine that was busy elsewhere is told from a fault by a second run; both are printed.
+        if _run(world, sentence, function) or _run(world, f"{sentence} (second run)", function):
             passed += 1
-        except Exception as error:
-            verdict, remark = "FAIL", f"\n        {error}"
-            if not isinstance(error, Failure):
-                remark += "\n" + traceback.format_exc()
-            remark += f"\n        logs: {world.keep_logs(re.sub('[^a-z0-9]+', '-', sentence.lower()).strip('-'))}"
+        else:
             failed += 1
-        seconds = time.monotonic() - started
-        try:
-            world.reset()
-        except Exception:
-            traceback.print_exc(file=sys.stdout)
-        print(f"{verdict} {seconds:6.1f} s  {sentence}{remark}", flush=True)
     world.destroy()
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
+
+
+def _run(world, sentence, function):
+    started = time.monotonic()
+    try:
+        measure = function(world)
+        verdict, remark = "ok  ", f" ({measure})" if measure else ""
+    except Exception as error:
+        verdict, remark = "FAIL", f"\n        {error}"
+        if not isinstance(error, Failure):
+            remark += "\n" + traceback.format_exc()
+        remark += f"\n        logs: {world.keep_logs(re.sub('[^a-z0-9]+', '-', sentence.lower()).strip('-'))}"
+    seconds = time.monotonic() - started
+    try:
+        world.reset()
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+    print(f"{verdict} {seconds:6.1f} s  {sentence}{remark}", flush=True)
+    return verdict == "ok  "

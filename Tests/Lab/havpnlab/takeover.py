@@ -5,7 +5,7 @@ import dataclasses
 import time
 
 from . import topology, traffic
-from .system import expect
+from .system import expect, wait_until
 from .world import Watch
 
 
@@ -108,6 +108,10 @@ def rekey(world, active):
         echoes = pinger.stop()
         expect(traffic.live_spis("r5") - before, f"{router} could not rekey the child SA")
         expect(traffic.lost(echoes[-10:]) == 0, f"pings were lost after {router} rekeyed the child SA")
+        # IKEv1 keeps the replaced IKE SA for ten seconds, and a rekey by name would take both.
+        for side in ("r5", active):
+            wait_until(lambda side=side: len(world.charons[side].associations()) == 1, 30,
+                       f"{side} has more than one IKE SA: {world.charons[side].associations()}", pause=0.5)
         old = [entry[1] for entry in world.charons["r5"].associations()]
         world.charons[router].rekey_ike()
         time.sleep(1)

@@ -22,7 +22,7 @@ def standby_ike_daemon_restarted(world):
     world.charons["r4"].start()
     world.wait_for_hot(seconds=30)
     expect(len(traffic.live_spis("r4")) == 2, f"r4 holds {sorted(traffic.live_spis('r4'))}")
-    leg = takeover.keep_promises(takeover.away(world), first_esp_milliseconds=50)
+    leg = takeover.keep_promises(takeover.away(world))
     expect(not leg.failures, "; ".join(leg.failures))
     return f"outage {leg.outage:.0f} ms"
 
