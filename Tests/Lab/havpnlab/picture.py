@@ -128,18 +128,16 @@ def _events(canvas, leg, y, start, stop):
     scale = (_WIDTH - _LEFT - _RIGHT) / (stop - start)
     events = [("address at " + leg.new, leg.address), ("first ESP of " + leg.new, leg.first_esp),
               ("r2's route points to " + leg.new, leg.route)]
-    row = 0
-    for words, milliseconds in sorted((event for event in events if event[1] is not None), key=lambda event: event[1]):
-        moment = milliseconds / 1000
-        if not start <= moment <= stop:
-            continue
-        x = _LEFT + (moment - start) * scale
+    # The last event is named in the first row: no line crosses the words of an earlier one.
+    shown = sorted((event for event in events if event[1] is not None and start <= event[1] / 1000 <= stop),
+                   key=lambda event: -event[1])
+    for row, (words, milliseconds) in enumerate(shown):
+        x = _LEFT + (milliseconds / 1000 - start) * scale
         base = y + 14 + 16 * row
         canvas.line(x, y - 38, x, base - 9, _MARK, 1.2)
         toward = "start" if x < _WIDTH - 300 else "end"
         canvas.text(x + (4 if toward == "start" else -4), base, f"{words}: {milliseconds:.0f} ms", 11, _MARK, toward)
-        row += 1
-    return y + 16 * row
+    return y + 16 * len(shown)
 
 
 def _bars(canvas, runs, seed, y):
