@@ -13,7 +13,7 @@ struct MutationTests {
             $0.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         }
         let words =
-            sources.flatMap { $0 }.flatMap { $0.split(separator: " ") }.map(String.init) + ["no", "\"a b\"", "!"]
+            sources.joined().flatMap { $0.split(separator: " ") }.map(String.init) + ["no", "\"a b\"", "!"]
         var accepted = 0
         for _ in 0..<150 {
             var lines = sources.randomElement(using: &generator) ?? []

@@ -94,7 +94,7 @@ public struct CharonDelivery: Sendable {
             restart(now, &actions)
         case (_, .queueObserved(let byteCount, let dropCount)):
             observe(byteCount: byteCount, dropCount: dropCount, now, &actions)
-        case (.lost, .charonLost), (.lost, .queueObserved):
+        case (.lost, .charonLost):
             isObserving = false
             observationDue = now + Timers.search
         case (_, .charonLost): lose(now, &actions)
