@@ -15,6 +15,7 @@ extension GroupMachine {
             greetingNonce = nonce
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
+            reunite(at: now, actions: &actions)
         }
         if !status.isAssociationUp, !status.mayPeerKernelLive {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
@@ -91,7 +92,10 @@ extension GroupMachine {
         switch state {
         case .active:
             staleHellosUntil = now + GroupTiming.staleHelloWindow
-            if case .questioning = phase { phase = .settled }
+            switch phase {
+            case .questioning, .reuniting: phase = .settled
+            case .settled, .awaitingReady, .prepared, .requesting, .draining: break
+            }
             lowerHeldFence(reason: "the old Active has released", at: now, actions: &actions)
         case .standby:
             completePreparedTakeover(reason: "released by the peer", at: now, actions: &actions)
@@ -151,7 +155,7 @@ extension GroupMachine {
             sendHello(at: now, actions: &actions)
         case .awaitingReady(let release, _):
             completeRelease(release, at: now, actions: &actions)
-        case .settled, .prepared, .questioning, .draining:
+        case .settled, .prepared, .questioning, .reuniting, .draining:
             actions.append(.count("role.unexpected"))
         }
     }

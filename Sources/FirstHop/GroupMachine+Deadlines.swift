@@ -30,7 +30,7 @@ extension GroupMachine {
         switch phase {
         case .settled, .draining: nil
         case .awaitingReady(_, let until), .prepared(let until), .questioning(_, _, let until),
-            .requesting(let until):
+            .reuniting(_, let until), .requesting(let until):
             until
         }
     }
@@ -40,7 +40,7 @@ extension GroupMachine {
         guard state == .listen || state == .standby else { return false }
         switch phase {
         case .prepared, .questioning: return false
-        case .settled, .awaitingReady, .requesting, .draining: return true
+        case .settled, .awaitingReady, .reuniting, .requesting, .draining: return true
         }
     }
 
@@ -120,6 +120,10 @@ extension GroupMachine {
             phase = .settled
         case .questioning(let hint, _, _):
             actions.append(.count("role.unanswered"))
+            phase = .settled
+            obey(hint, isConfirmed: false, at: now, actions: &actions)
+        case .reuniting(let hint, _):
+            actions.append(.count("role.reunionTimeout"))
             phase = .settled
             obey(hint, isConfirmed: false, at: now, actions: &actions)
         case .requesting:

@@ -91,11 +91,15 @@ extension GroupMachine {
         switch phase {
         case .draining:
             hasSeenOtherActive = true
-        case .awaitingReady, .questioning:
+        case .awaitingReady, .questioning, .reuniting:
             break
         case .settled, .prepared, .requesting:
             if asksPeer(router.address) {
                 ask(.otherActive(isBetter: isBetter), at: now, actions: &actions)
+                return
+            }
+            if awaitsReunion(with: router.address) {
+                phase = .reuniting(.otherActive(isBetter: isBetter), until: now + GroupTiming.reunionWait)
                 return
             }
             activeRouter = isBetter ? router : nil
@@ -113,13 +117,15 @@ extension GroupMachine {
             return
         }
         switch phase {
-        case .awaitingReady, .questioning:
+        case .awaitingReady, .questioning, .reuniting:
             break
         case .draining:
             hasSeenOtherActive = true
         case .settled, .prepared, .requesting:
             if asksPeer(source) {
                 ask(.coup, at: now, actions: &actions)
+            } else if awaitsReunion(with: source) {
+                phase = .reuniting(.coup, until: now + GroupTiming.reunionWait)
             } else {
                 apply(.couped, reason: "Coup of \(source) priority \(message.priority)", at: now, actions: &actions)
             }
@@ -150,6 +156,17 @@ extension GroupMachine {
     /// Whether what the LAN says of this router is only a hint, because the association can be asked.
     func asksPeer(_ address: IPv4Address) -> Bool {
         redundancy.isStateful && redundancy.isAssociationUp && isPeer(address)
+    }
+
+    /// Whether this router's word waits for the association, which alone knows whose SAs live.
+    private func awaitsReunion(with address: IPv4Address) -> Bool {
+        redundancy.isStateful && !redundancy.isAssociationUp && isPeer(address)
+    }
+
+    /// The association is back: what waited for it is asked now.
+    mutating func reunite(at now: Instant, actions: inout [GroupAction]) {
+        guard case .reuniting(let hint, _) = phase, redundancy.isAssociationUp else { return }
+        ask(hint, at: now, actions: &actions)
     }
 
     var isPrepared: Bool {

@@ -97,6 +97,8 @@ public struct GroupMachine: Sendable {
         case prepared(until: Instant)
         /// A hint from the LAN waits for the peer's answer.
         case questioning(Hint, nonce: UInt64, until: Instant)
+        /// Active: the peer is heard as Active on a LAN that has healed, the association is not back yet.
+        case reuniting(Hint, until: Instant)
         /// The Active was asked for the role.
         case requesting(until: Instant)
         /// Active, woken late: what was received meanwhile comes first.

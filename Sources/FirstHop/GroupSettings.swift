@@ -48,6 +48,9 @@ public enum GroupTiming {
     public static let readyWait = Interval.milliseconds(50)
     /// How long an answer to a `question` may take before the hint is obeyed.
     public static let answerWait = Interval.milliseconds(50)
+    /// How long two Actives of a healed split wait for the association, which knows whose SAs live, before HSRP's order
+    /// decides; the association tries every second, and its handshake takes a part of the next.
+    public static let reunionWait = Interval.seconds(2)
     /// How long the Active may stay silent to `requestRole` before Coup.
     public static let requestWait = Interval.milliseconds(200)
     /// How long a prepared takeover waits behind its fence for `fenced`.

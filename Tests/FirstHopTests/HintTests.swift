@@ -119,6 +119,40 @@ import Testing
         #expect(router.at(25_102, .roleMessageReceived(answer, term: 1)).steps.first == "raise fence")
     }
 
+    @Test("two Actives of a healed split wait for the association: the later term stays, whatever the priorities")
+    func reunion() throws {
+        for (term, state) in [(UInt64(0), HSRPState.active), (2, .speak)] {
+            var router = Self.active()
+            var status = router.machine.redundancy
+            status.isAssociationUp = false
+            _ = router.at(25_050, .redundancyChanged(status))
+            #expect(router.hear(25_100, .active, priority: 255, from: Router.peer).steps == [])
+            #expect(router.hear(25_200, .coup, .standby, priority: 255, from: Router.peer).steps == [])
+            status.isAssociationUp = true
+            let asked = router.at(26_000, .redundancyChanged(status))
+            #expect(Array(asked.steps.prefix(3)) == ["tell question", "tell active", "tell question"])
+            let answer = RoleMessage.answer(nonce: try Self.nonce(Array(asked[2...])), isActive: true)
+            _ = router.at(26_002, .roleMessageReceived(answer, term: term))
+            #expect(router.machine.state == state)
+        }
+    }
+
+    @Test("two Actives whose association does not come back go by the order of HSRP, after two seconds")
+    func noReunion() {
+        for (priority, state) in [(UInt8(255), HSRPState.speak), (1, .active)] {
+            var router = Self.active()
+            var status = router.machine.redundancy
+            status.isAssociationUp = false
+            _ = router.at(25_050, .redundancyChanged(status))
+            _ = router.hear(25_100, .active, priority: priority, from: Router.peer)
+            _ = router.run(until: 27_099)
+            #expect(router.machine.state == .active)
+            let done = router.run(until: 27_100).map(\.action)
+            #expect(done.counted.contains("role.reunionTimeout"))
+            #expect(router.machine.state == state)
+        }
+    }
+
     @Test("a forged Active is refuted by the peer")
     func forgedActive() throws {
         var router = Self.active()

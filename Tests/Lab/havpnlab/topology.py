@@ -9,6 +9,7 @@
 """
 
 import os
+import time
 
 from . import system
 from .system import batch, run, set_link
@@ -113,8 +114,27 @@ def plug_cable(router, interface):
     return set_link(switch_of(router, interface), router, True)[0]
 
 
+def isolate(router):
+    """Takes a router's ports out of every switch: it keeps its carriers and hears nobody. Returns the time."""
+    before = time.monotonic()
+    for switch, plugs in PLUGS.items():
+        if router in plugs:
+            batch(switch, [f"link set {router} nomaster"])
+    return before
+
+
+def rejoin(router):
+    """Puts the ports of an isolated router back. Returns the monotonic time in seconds."""
+    before = time.monotonic()
+    for switch, plugs in PLUGS.items():
+        if router in plugs:
+            batch(switch, [f"link set {router} master br0"])
+    return before
+
+
 def plug_all_cables():
-    """Puts every cable back."""
+    """Puts every cable and every port back."""
     for switch, plugs in PLUGS.items():
         for router in plugs:
             set_link(switch, router, True)
+            batch(switch, [f"link set {router} master br0"])

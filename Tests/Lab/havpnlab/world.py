@@ -273,6 +273,10 @@ class Watch:
     def lost(self, after=None):
         return traffic.lost(self.echoes, after, self.stopped - 0.5)
 
+    def lost_between(self, start, stop):
+        """How many pings sent between two moments were never answered; may be asked while the watch goes on."""
+        return traffic.lost(self.pinger.echoes(), start, stop)
+
     def first_esp_milliseconds(self, gateway, after):
         """Milliseconds from a moment to the first ESP packet of a gateway, or None."""
         seconds = capture.first_esp_after(self.packets, gateway, after)
