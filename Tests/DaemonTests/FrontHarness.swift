@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Control
+import Glibc
 import LinuxIO
 import Primitives
 import Testing
@@ -39,6 +40,8 @@ final class FrontHarness {
         supervisor.send(.descriptor(.control, peer: .front), descriptor: listener.rawValue)
         try until { self.received.contains(.ready) }
     }
+
+    deinit { unlink(path) }
 
     /// Gives front a channel to another process, whose end the test plays.
     func connect(_ role: ProcessRole) throws {
