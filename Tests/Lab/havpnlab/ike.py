@@ -41,7 +41,7 @@ class Charon:
         shutil.rmtree(self.run_directory, ignore_errors=True)
         os.makedirs(self.run_directory)
         self._write("strongswan.conf", self._daemon_configuration())
-        self._write("swanctl.conf", self._connection_configuration())
+        self._write("swanctl.conf", self.connection_configuration())
         self.process = spawn(
             ["/usr/lib/ipsec/charon"], log=self.log, namespace=self.router, private_run=self.run_directory,
             environment={"STRONGSWAN_CONF": "/run/strongswan.conf"})
@@ -128,7 +128,7 @@ charon {{
 }}
 """
 
-    def _connection_configuration(self):
+    def connection_configuration(self):
         ike, esp = _PROPOSALS[self.version]
         if self.gateway:
             local, remote, inside, far, action = VIRTUAL_ADDRESS, "10.1.0.5", "10.2.0.2/32", "10.0.0.6/32", "none"
