@@ -35,6 +35,29 @@ public struct ListedIKE: Sendable, Hashable {
 
     /// What the ha plugin calls this SA.
     public var identity: IKEIdentity { IKEIdentity(version: version, spis: spis, isInitiator: isInitiator) }
+
+    /// Makes an entry from its fields.
+    public init(
+        uniqueID: UInt32, name: String, version: UInt8, state: String, localHost: String, localPort: UInt16,
+        remoteHost: String, remotePort: UInt16, localID: String, remoteID: String, spis: IKESPIPair, isInitiator: Bool,
+        establishedSeconds: UInt64? = nil, rekeySeconds: Int64? = nil, children: [ListedChild]
+    ) {
+        self.uniqueID = uniqueID
+        self.name = name
+        self.version = version
+        self.state = state
+        self.localHost = localHost
+        self.localPort = localPort
+        self.remoteHost = remoteHost
+        self.remotePort = remotePort
+        self.localID = localID
+        self.remoteID = remoteID
+        self.spis = spis
+        self.isInitiator = isInitiator
+        self.establishedSeconds = establishedSeconds
+        self.rekeySeconds = rekeySeconds
+        self.children = children
+    }
 }
 
 /// A child SA as `list-sas` tells of it.
@@ -67,6 +90,28 @@ public struct ListedChild: Sendable, Hashable {
     public var lifeSeconds: Int64?
     /// Seconds since installation.
     public var installSeconds: UInt64?
+
+    /// Makes an entry from its fields.
+    public init(
+        uniqueID: UInt32, name: String, state: String, securityProtocol: String, spis: ChildSPIPair,
+        localSelectors: [String], remoteSelectors: [String], bytesIn: UInt64, packetsIn: UInt64, bytesOut: UInt64,
+        packetsOut: UInt64, rekeySeconds: Int64? = nil, lifeSeconds: Int64? = nil, installSeconds: UInt64? = nil
+    ) {
+        self.uniqueID = uniqueID
+        self.name = name
+        self.state = state
+        self.securityProtocol = securityProtocol
+        self.spis = spis
+        self.localSelectors = localSelectors
+        self.remoteSelectors = remoteSelectors
+        self.bytesIn = bytesIn
+        self.packetsIn = packetsIn
+        self.bytesOut = bytesOut
+        self.packetsOut = packetsOut
+        self.rekeySeconds = rekeySeconds
+        self.lifeSeconds = lifeSeconds
+        self.installSeconds = installSeconds
+    }
 }
 
 /// A loaded connection as `list-conns` tells of it.

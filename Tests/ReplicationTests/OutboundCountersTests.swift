@@ -5,8 +5,6 @@ import Replication
 import SecurityAssociations
 import Testing
 
-@testable import Daemon
-
 @Suite struct OutboundCountersTests {
     let settings = SequenceMargin.Settings(
         outboundInterval: 1000, reportInterval: .seconds(1), hold: .seconds(10), lease: .seconds(3))

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Primitives
-import Replication
-import SecurityAssociations
+public import Primitives
+public import SecurityAssociations
 
 /// The outbound sequence numbers of our tunnels on this node: pre-advanced on a standby, reported by an Active.
-struct OutboundCounters {
+public struct OutboundCounters: Sendable {
     /// One number to be written into the kernel.
-    struct Write: Equatable {
-        var identity: SAIdentity
-        var replay: KernelReplay
-        var mark: KernelSA.Mark?
+    public struct Write: Equatable, Sendable {
+        /// The SA.
+        public var identity: SAIdentity
+        /// Its replay state with the new number.
+        public var replay: KernelReplay
+        /// The SA's mark, which a write must name.
+        public var mark: KernelSA.Mark?
     }
 
-    private struct Entry {
+    private struct Entry: Sendable {
         var margin: SequenceMargin
         var kernel: KernelSA
         var reportedSequence: UInt64?
         var needsRekey = false
     }
 
-    private struct Pending {
+    private struct Pending: Sendable {
         var number: UInt64
         var values: [SAIdentity: UInt64]
     }
 
     /// Reports of an Active that are not confirmed; older ones are forgotten.
-    static let maximumPendingReports = 8
+    public static let maximumPendingReports = 8
 
     private let settings: SequenceMargin.Settings
     private var entries: [SAIdentity: Entry] = [:]
@@ -36,21 +38,22 @@ struct OutboundCounters {
     private var lastReport: UInt64?
     private var incomplete: [SAIdentity: UInt64] = [:]
 
-    init(settings: SequenceMargin.Settings) { self.settings = settings }
+    /// Starts without an SA.
+    public init(settings: SequenceMargin.Settings) { self.settings = settings }
 
     /// The number of outbound SAs.
-    var count: Int { entries.count }
+    public var count: Int { entries.count }
 
     /// The outbound SA of this identity as the kernel showed it last.
-    func sa(_ identity: SAIdentity) -> KernelSA? { entries[identity]?.kernel }
+    public func sa(_ identity: SAIdentity) -> KernelSA? { entries[identity]?.kernel }
 
     /// The SAs whose number space is used up to the guard.
-    var exhausted: [SAIdentity] { entries.filter { $0.value.needsRekey }.keys.sorted() }
+    public var exhausted: [SAIdentity] { entries.filter { $0.value.needsRekey }.keys.sorted() }
 
     // MARK: Both roles
 
     /// Takes the kernel's outbound SAs, all of them.
-    mutating func observe(_ sas: [KernelSA]) {
+    public mutating func observe(_ sas: [KernelSA]) {
         let present = Set(sas.map(\.identity))
         entries = entries.filter { present.contains($0.key) }
         confirmed = confirmed.filter { present.contains($0.key) }
@@ -58,14 +61,14 @@ struct OutboundCounters {
     }
 
     /// Takes one outbound SA that appeared or changed.
-    mutating func observe(_ sa: KernelSA) {
+    public mutating func observe(_ sa: KernelSA) {
         var entry = entries[sa.identity] ?? Entry(margin: SequenceMargin(isExtended: sa.isExtended), kernel: sa)
         entry.kernel = sa
         entries[sa.identity] = entry
     }
 
     /// Forgets an SA that went.
-    mutating func forget(_ identity: SAIdentity) {
+    public mutating func forget(_ identity: SAIdentity) {
         entries[identity] = nil
         confirmed[identity] = nil
     }
@@ -73,7 +76,7 @@ struct OutboundCounters {
     // MARK: Standby
 
     /// The writes that bring the kernel to the Active's numbers plus margin; never a lower number.
-    mutating func writes(at now: Instant) -> [Write] {
+    public mutating func writes(at now: Instant) -> [Write] {
         var writes: [Write] = []
         for (identity, var entry) in entries {
             if let sequence = reported[identity], sequence != entry.reportedSequence {
@@ -93,12 +96,12 @@ struct OutboundCounters {
     }
 
     /// The kernel took a write.
-    mutating func noteWritten(_ write: Write) {
+    public mutating func noteWritten(_ write: Write) {
         entries[write.identity]?.kernel.replay.outbound = write.replay.outbound
     }
 
     /// Takes a piece of the Active's report; true when the report is complete.
-    mutating func take(report number: UInt64, isLast: Bool, _ counters: [Frame.Counter]) -> Bool {
+    public mutating func take(report number: UInt64, isLast: Bool, _ counters: [Frame.Counter]) -> Bool {
         for counter in counters { incomplete[counter.identity] = counter.sequence }
         guard isLast else { return false }
         reported = incomplete
@@ -110,7 +113,7 @@ struct OutboundCounters {
     /// Whether the Active has reported and every outbound SA here stands at its number plus margin.
     ///
     /// SAs that the Active reported and that are missing here are the verification's matter, not the counters'.
-    var isInstalled: Bool {
+    public var isInstalled: Bool {
         lastReport != nil
             && entries.values.allSatisfy { entry in
                 entry.margin.target(settings).map { entry.kernel.replay.outbound >= $0 } ?? true
@@ -120,7 +123,7 @@ struct OutboundCounters {
     // MARK: Active
 
     /// The report of the present numbers, remembered under `number` until it is confirmed.
-    mutating func report(number: UInt64) -> [Frame.Counter] {
+    public mutating func report(number: UInt64) -> [Frame.Counter] {
         let values = entries.mapValues { $0.kernel.replay.outbound }
         pending.append(Pending(number: number, values: values))
         if pending.count > Self.maximumPendingReports { pending.removeFirst() }
@@ -134,7 +137,7 @@ struct OutboundCounters {
     }
 
     /// The standby has installed a report.
-    mutating func confirm(report number: UInt64) {
+    public mutating func confirm(report number: UInt64) {
         for report in pending where report.number == number {
             confirmed.merge(report.values) { max($0, $1) }
         }
@@ -142,7 +145,7 @@ struct OutboundCounters {
     }
 
     /// SAs that may have passed what the standby was promised.
-    var exceeded: [SAIdentity] {
+    public var exceeded: [SAIdentity] {
         entries.filter { identity, entry in
             SequenceMargin.isExceeded(
                 sent: entry.kernel.replay.outbound, acknowledged: confirmed[identity] ?? 0,
@@ -151,7 +154,7 @@ struct OutboundCounters {
     }
 
     /// Starts anew after a change of roles or of the peer; what the kernel holds is kept.
-    mutating func forgetPeer() {
+    public mutating func forgetPeer() {
         reported = [:]
         incomplete = [:]
         confirmed = [:]

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DequeModule
-import Replication
-import SecurityAssociations
-import StrongSwan
+public import Replication
+public import SecurityAssociations
 
 /// This node's journal, the copy that is being received, and which of the peer's numbers may be acknowledged.
-struct JournalKeeper {
+public struct JournalKeeper: Sendable {
     /// What became of a record from the peer.
-    enum Applied: Equatable {
+    public enum Applied: Equatable, Sendable {
         /// Part of a copy that is not complete.
         case held
         /// To be delivered to the IKE daemon.
@@ -18,32 +17,35 @@ struct JournalKeeper {
     }
 
     /// Records of the local charon that may wait until it is settled whose journal is true.
-    static let maximumWaiting = 65_536
+    public static let maximumWaiting = 65_536
 
     /// The journal.
-    private(set) var journal = CharonJournal()
+    public private(set) var journal = CharonJournal()
     /// The journal is complete, as far as anybody can know.
-    var isAuthoritative = false
+    public var isAuthoritative = false
     /// A copy is being received or was received in this session.
-    private(set) var hasCopyBegun = false
+    public private(set) var hasCopyBegun = false
     /// The digest was equal at the last mark or snapshot's end.
-    private(set) var isEqual = false
+    public private(set) var isEqual = false
     private var incoming: CharonJournal?
     private var acknowledgements: Deque<(local: UInt64, wire: UInt64)> = []
     private var waiting: [HAMessage] = []
 
+    /// Starts empty, and not authoritative.
+    public init() {}
+
     /// What the peer is told.
-    var state: JournalState {
+    public var state: JournalState {
         JournalState(count: UInt32(journal.recordCount), digest: journal.digest, isAuthoritative: isAuthoritative)
     }
 
     /// Whether everything that came from the peer was delivered.
-    var isAcknowledged: Bool { acknowledgements.isEmpty && incoming == nil }
+    public var isAcknowledged: Bool { acknowledgements.isEmpty && incoming == nil }
 
     // MARK: From the peer
 
     /// A copy starts.
-    mutating func beginCopy() {
+    public mutating func beginCopy() {
         var fresh = journal
         fresh.removeAll()
         incoming = fresh
@@ -53,7 +55,7 @@ struct JournalKeeper {
     }
 
     /// Takes a record that the peer sent under `wire`.
-    mutating func apply(_ bytes: SecretBytes, wire: UInt64) -> Applied {
+    public mutating func apply(_ bytes: SecretBytes, wire: UInt64) -> Applied {
         guard let message = bytes.withBytes({ try? HAMessage(decoding: Array($0)[...]) }) else {
             return .ignored("record.malformed")
         }
@@ -72,7 +74,7 @@ struct JournalKeeper {
     }
 
     /// The copy is complete; true if its digest is the peer's, and then it is the journal.
-    mutating func endCopy(digest: UInt64, wire: UInt64) -> Bool {
+    public mutating func endCopy(digest: UInt64, wire: UInt64) -> Bool {
         guard let copy = incoming else { return false }
         incoming = nil
         guard copy.digest == digest else {
@@ -87,14 +89,14 @@ struct JournalKeeper {
     }
 
     /// Compares at a mark.
-    mutating func check(digest: UInt64) -> Bool {
+    public mutating func check(digest: UInt64) -> Bool {
         guard incoming == nil else { return true }
         isEqual = journal.digest == digest
         return isEqual
     }
 
     /// Everything up to our number `sequence` is delivered: the peer's number to acknowledge, if there is a new one.
-    mutating func acknowledge(through sequence: UInt64) -> UInt64? {
+    public mutating func acknowledge(through sequence: UInt64) -> UInt64? {
         var wire: UInt64?
         while let first = acknowledgements.first, first.local <= sequence {
             wire = first.wire
@@ -104,7 +106,7 @@ struct JournalKeeper {
     }
 
     /// The session or the role changed: nothing of the other side is known any more.
-    mutating func forgetPeer() {
+    public mutating func forgetPeer() {
         incoming = nil
         hasCopyBegun = false
         isEqual = false
@@ -114,7 +116,7 @@ struct JournalKeeper {
     // MARK: From the local charon, while Active
 
     /// Takes a record of the local charon; nil while it has to wait or when it changes nothing.
-    mutating func record(_ message: HAMessage) -> (record: CharonRecord?, counter: String?) {
+    public mutating func record(_ message: HAMessage) -> (record: CharonRecord?, counter: String?) {
         guard isAuthoritative else {
             guard waiting.count < Self.maximumWaiting else { return (nil, "journal.waitingOverLimit") }
             waiting.append(message)
@@ -127,7 +129,7 @@ struct JournalKeeper {
     }
 
     /// The journal is declared complete; what waited is appended behind it.
-    mutating func settle() {
+    public mutating func settle() {
         isAuthoritative = true
         let messages = waiting
         waiting = []
@@ -135,7 +137,7 @@ struct JournalKeeper {
     }
 
     /// Whether the journal, with what waits behind it, has a record of everything that charon lists.
-    func covers(_ listing: [ListedIKE]) -> Bool {
+    public func covers(_ listing: [ListedIKE]) -> Bool {
         var settled = self
         settled.settle()
         let expected = settled.journal.expected
@@ -147,12 +149,12 @@ struct JournalKeeper {
     }
 
     /// The IKE daemon lost all its SAs and nobody has them.
-    mutating func flush() {
+    public mutating func flush() {
         journal.removeAll()
         waiting = []
         isAuthoritative = true
     }
 
     /// What waited belongs to a role that is over.
-    mutating func dropWaiting() { waiting = [] }
+    public mutating func dropWaiting() { waiting = [] }
 }
