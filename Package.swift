@@ -22,6 +22,7 @@ let package = Package(
     products: [
         .executable(name: "havpnd", targets: ["havpnd"]),
         .executable(name: "havpnctl", targets: ["havpnctl"]),
+        .executable(name: "havpn-simulate", targets: ["havpn-simulate"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -57,6 +58,11 @@ let package = Package(
                 "LinuxIO", "Control", "Configuration", "Netlink", "StrongSwan", "Replication", "SecurityAssociations",
                 "Tracking", "FirstHop", "ByteCodec", "Primitives", "CLinux",
             ]),
+        room(
+            "ClusterSimulation",
+            uses: [
+                "StrongSwan", "Replication", "SecurityAssociations", "Tracking", "FirstHop", "ByteCodec", "Primitives",
+            ]),
         .executableTarget(
             name: "havpnd",
             dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -66,6 +72,12 @@ let package = Package(
             dependencies: [
                 "Control", "Configuration", "LinuxIO",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "havpn-simulate",
+            dependencies: [
+                "ClusterSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
         tests("Primitives"),
@@ -86,6 +98,7 @@ let package = Package(
                 "Primitives",
             ]),
         tests("havpnctl"),
+        tests("ClusterSimulation"),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -8,7 +8,10 @@ enum Rooms {
         "Primitives", "ByteCodec", "FirstHop", "Tracking", "SecurityAssociations", "Replication", "StrongSwan",
         "Netlink", "Configuration", "Control",
     ]
-    static let order = pure + ["CLinux", "CSCTP", "LinuxIO", "Daemon", "havpnd", "havpnctl"]
+    static let order =
+        pure + ["CLinux", "CSCTP", "LinuxIO", "Daemon", "ClusterSimulation", "havpnd", "havpnctl", "havpn-simulate"]
+    /// Pure as well, though it stands behind the daemon.
+    static let alsoPure: Set = ["ClusterSimulation"]
     static let mayCallTheSystem: Set = ["LinuxIO"]
     static let impureModules: Set = [
         "Glibc", "CLinux", "CSCTP", "LinuxIO", "Foundation", "Dispatch", "Logging", "Synchronization",

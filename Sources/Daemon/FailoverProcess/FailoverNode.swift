@@ -34,6 +34,8 @@ final class FailoverNode: GroupSurroundings {
     private static let earlyRoleLimit = 16
     /// How long changes of the kernel are gathered before what is wanted is compared with what is there.
     static let reconcilePause = Interval.milliseconds(30)
+    /// How long a kernel that refused something is left alone.
+    static let refusalPause = Interval.milliseconds(250)
     private var switchovers: [GroupRunner.Key: UInt32] = [:]
 
     /// Opens what the process needs and waits for the configuration.
@@ -46,6 +48,8 @@ final class FailoverNode: GroupSurroundings {
         kernel.onRefusal = { [unowned self] what, error in
             count("kernel.refused")
             log("%HAVPN-4-KERNEL: cannot \(what): \(error)")
+            // No event will follow what did not happen.
+            scheduleReconcile(after: Self.refusalPause)
         }
         let heard = RouteGroups.link | RouteGroups.ipv4Address | RouteGroups.ipv4Rule
         subscription = try NetlinkSubscription(.route, groups: heard, on: reactor) { [unowned self] event in
@@ -191,10 +195,10 @@ final class FailoverNode: GroupSurroundings {
     ///
     /// One lost link makes a handful of messages, and the dumps would stand between the peer's `ready` and the fence
     /// (measured in the lab: 18 ms of a 40 ms hand-over).
-    private func scheduleReconcile() {
+    private func scheduleReconcile(after pause: Interval = FailoverNode.reconcilePause) {
         guard !isReconcileScheduled else { return }
         isReconcileScheduled = true
-        reactor.schedule(at: Reactor.now() + Self.reconcilePause) { [unowned self] in
+        reactor.schedule(at: Reactor.now() + pause) { [unowned self] in
             isReconcileScheduled = false
             kernel.readTables()
             let fences = Set(kernel.ownFences().compactMap { $0.source?.address })

@@ -146,7 +146,17 @@ final class CharonDriver {
     func deliver(_ record: CharonRecord) { drive(.recordArrived(record)) }
 
     /// Tells charon the node's role.
-    func decide(isActive: Bool) { drive(.roleDecided(isActive: isActive)) }
+    func decide(isActive: Bool) {
+        drive(.roleDecided(isActive: isActive))
+        // The new role may permit the comparison that the takeover waits for.
+        if delivery.isAwaitingPlan { answerPlan() }
+    }
+
+    /// The journal was replaced by a copy of the peer's.
+    func noteCopy() {
+        drive(.copyReplaced)
+        answerPlan()
+    }
 
     /// Asks for a comparison of charon with the journal.
     func wantComparison() {

@@ -52,6 +52,7 @@ extension ReplicationProcess {
         drainingUntil = nil
         hasLostSAs = false
         lossDeadline = nil
+        isCoverageKnown = true
         isVerified = false
         // A node that has not heard its role yet has received as a standby: the copy under way stays good.
         if fresh.isActive || former != nil {
@@ -234,6 +235,21 @@ extension ReplicationProcess {
                 count("journal.missedDeletion")
                 record(message)
             }
+            askForUncovered(listing)
         }
+    }
+
+    /// SAs that charon made while nobody read its records are in no journal: it sends all again, and rekeys.
+    ///
+    /// What is missing once may be a record on its way.
+    private func askForUncovered(_ listing: [ListedIKE]) {
+        let missing = keeper.uncovered(in: listing)
+        let isLasting = !missing.isDisjoint(with: uncovered)
+        uncovered = missing
+        isCoverageKnown = isCoverageKnown || missing.isEmpty
+        guard isLasting, session.phase == .established else { return }
+        uncovered = []
+        charon?.askForResync()
+        log("%RF_INTERDEV-4-RESYNC: the IKE daemon has SAs whose records are missing; it sends them and rekeys")
     }
 }

@@ -68,6 +68,10 @@ final class ReplicationProcess {
     var isResyncAsked = false
     var lossDeadline: Instant?
     var hasLostSAs = false
+    /// IKE SAs that the last comparison found at charon and not in the journal.
+    var uncovered: Set<IKESPIPair> = []
+    /// False behind a borrowed journal, until charon was seen to hold nothing beyond it.
+    var isCoverageKnown = true
     var machineTimer: TimerToken?
     var machineDeadline: Instant?
     var routesTimer: TimerToken?

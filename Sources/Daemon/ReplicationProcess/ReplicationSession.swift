@@ -115,11 +115,12 @@ extension ReplicationProcess {
             // Borrowed from the standby: what charon said meanwhile comes behind it.
             keeper.settle()
             authorityDeadline = nil
+            isCoverageKnown = false
             acknowledge(through: .max)
             log("%RF_INTERDEV-6-BORROWED: \(keeper.journal.recordCount) records were taken over from the standby")
         } else {
             failedVerifications = 0
-            charon?.wantComparison()
+            charon?.noteCopy()
         }
     }
 

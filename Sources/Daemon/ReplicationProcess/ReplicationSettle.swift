@@ -75,7 +75,7 @@ extension ReplicationProcess {
         facts.wasSessionUp = wasSessionUp
         facts.isPeerSilent = session.isPeerSilent
         facts.isPeerActive = session.peer?.isActive ?? false
-        facts.isPeerHot = session.isPeerHot
+        facts.isPeerHot = session.isPeerHot && isCoverageKnown
         // Remembered beyond the session: what a dead process's kernel holds is what it held.
         if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
         facts.isPeerPopulated = isPeerPopulated
@@ -171,8 +171,8 @@ extension ReplicationProcess {
             checkAuthority(at: Reactor.now())
             reportCounters()
             if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
+            if isComparisonDue || !isCoverageKnown { compareActive() }
             if isComparisonDue {
-                compareActive()
                 scheduleRoutes(afterMilliseconds: 0)
             }
         case false?:

@@ -19,6 +19,8 @@ extension CharonDelivery {
         case charonRestarted
         /// charon's SAs are to be compared with the journal when all is delivered.
         case planWanted
+        /// The journal was replaced by a copy: charon holds something else until it was compared.
+        case copyReplaced
         /// The plan asked for by `requestPlan` is ready, made from the journal as it is at this moment.
         case planMade(ReconciliationPlan)
         /// `nextDeadline` has passed.
@@ -57,6 +59,8 @@ extension CharonDelivery {
         case dropped
         /// More waited than `Limits.deliveryQueueCount`.
         case overLimit
+        /// The journal was replaced by a copy; a takeover waits for the comparison too.
+        case copied
         /// The owner asked.
         case requested
     }

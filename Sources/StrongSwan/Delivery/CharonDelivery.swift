@@ -78,6 +78,12 @@ public struct CharonDelivery: Sendable {
         return [observationDue, statusDue, verificationDue, planDue].compactMap { $0 }.min()
     }
 
+    /// Whether `requestPlan` waits for its answer.
+    public var isAwaitingPlan: Bool {
+        if case .planning(_, .waiting) = phase { return true }
+        return false
+    }
+
     /// The number of items not sent yet.
     public var backlogCount: Int { queue.count + held.count }
 
@@ -112,6 +118,9 @@ public struct CharonDelivery: Sendable {
             wantsPlan = true
             pump(now, &actions)
         case (_, .planWanted): break
+        case (.flowing, .copyReplaced) where wantedRole != true: plan(.copied, now, &actions)
+        case (.planning(.requested, let stage), .copyReplaced): phase = .planning(reason: .copied, stage: stage)
+        case (_, .copyReplaced): break
         case (.planning(_, .waiting), .planMade(let plan)): adopt(plan, now, &actions)
         case (_, .planMade): break
         case (_, .deadlineReached): reachDeadline(now, &actions)

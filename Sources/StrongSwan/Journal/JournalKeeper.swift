@@ -137,15 +137,19 @@ public struct JournalKeeper: Sendable {
     }
 
     /// Whether the journal, with what waits behind it, has a record of everything that charon lists.
-    public func covers(_ listing: [ListedIKE]) -> Bool {
+    public func covers(_ listing: [ListedIKE]) -> Bool { uncovered(in: listing).isEmpty }
+
+    /// The listed IKE SAs that the journal, with what waits behind it, does not know, or not with all children.
+    public func uncovered(in listing: [ListedIKE]) -> Set<IKESPIPair> {
         var settled = self
         settled.settle()
         let expected = settled.journal.expected
-        return listing.allSatisfy { ike in
-            guard ike.state != "CONNECTING" else { return true }
-            return expected.ikeSAs[ike.spis] != nil
-                && ike.children.allSatisfy { $0.spis.inbound == 0 || expected.childSAs[$0.spis] != nil }
+        let missing = listing.filter { ike in
+            guard ike.state != "CONNECTING" else { return false }
+            return expected.ikeSAs[ike.spis] == nil
+                || !ike.children.allSatisfy { $0.spis.inbound == 0 || expected.childSAs[$0.spis] != nil }
         }
+        return Set(missing.map(\.spis))
     }
 
     /// The IKE daemon lost all its SAs and nobody has them.

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import Replication
+import StrongSwan
+
+/// The promises, looked at after every step that could break one.
+final class Checker {
+    private unowned let simulation: Simulation
+    /// The first promise that was broken; the run ends with it.
+    private(set) var violation: String?
+    /// When two nodes that could not know of each other emitted last: the split's aftermath is not the run's fault.
+    private(set) var hadSplit = false
+    private var unheldSince: [UInt64?]
+    private var emittingBefore: [Bool]
+
+    init(_ simulation: Simulation) {
+        self.simulation = simulation
+        unheldSince = simulation.nodes.map { _ in nil }
+        emittingBefore = simulation.nodes.map { _ in false }
+    }
+
+    func fail(_ text: String) {
+        guard violation == nil else { return }
+        violation = text
+        simulation.note("VIOLATION: \(text)")
+        for node in simulation.nodes { simulation.note(describe(node)) }
+    }
+
+    private func describe(_ node: Node) -> String {
+        let machine = node.failover.machine
+        let kernel = node.kernel
+        let children = node.charon.ikes.map { ike in
+            "\(ike.tunnel ?? -1):\(ike.children.map { "\($0.spis.outbound)\($0.isReplaced ? "r" : "")" })"
+        }
+        return "\(node.name): \(machine.state.name) term \(machine.term), \(node.replication.redundancy.state), "
+            + "fence \(kernel.isFenceUp), address \(kernel.hasAddress), SAs \(kernel.outbound), charon \(children)"
+    }
+
+    // MARK: One sender
+
+    /// A fence, an address, an SA, a link or a machine changed.
+    func kernelChanged() {
+        let nodes = simulation.nodes
+        for node in nodes {
+            let isEmitting = node.kernel.isEmitting
+            let isNew = isEmitting && !emittingBefore[node.index]
+            emittingBefore[node.index] = isEmitting
+            if isNew { for other in nodes where other !== node { checkOneSender(node, other) } }
+            checkHolder(node)
+        }
+    }
+
+    private func checkOneSender(_ node: Node, _ other: Node) {
+        guard other.kernel.isEmitting, node.kernel.outbound.contains(where: { other.kernel.hasOutbound($0.spi) })
+        else { return }
+        guard isExcused(node, other) || isExcused(other, node) else {
+            return fail("two senders: \(other.name), and now \(node.name)")
+        }
+        simulation.note("two senders, which neither of them can know: \(other.name) and \(node.name)")
+        hadSplit = true
+    }
+
+    /// Whether `node` could not know that `other` is Active: both witnesses were lost, and the other one is alive.
+    ///
+    /// A machine that slept unseen has a hello's time to learn what happened meanwhile. Against a kernel that refuses
+    /// to raise a fence or to delete an address no daemon can do anything.
+    private func isExcused(_ node: Node, _ other: Node) -> Bool {
+        let now = simulation.now
+        if let at = other.unpausedAt, now < at + 2 * UInt64(simulation.settings.helloMilliseconds) * millisecond {
+            return true
+        }
+        if let at = other.kernel.refusedAt, now < at + simulation.settings.leaseNanoseconds { return true }
+        let failover = other.failover
+        guard failover.isAlive, !failover.isStalled, !other.isPaused else { return false }
+        let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond
+        let isDeaf = now >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
+        return isDeaf && !isAssociated(node)
+    }
+
+    private func isAssociated(_ node: Node) -> Bool {
+        node.replication.isAlive && !node.replication.isStalled && node.replication.session.phase == .established
+            && !node.replication.session.isPeerSilent
+    }
+
+    // MARK: The address
+
+    /// Starts or ends the time in which a node's address has no holder.
+    private func checkHolder(_ node: Node) {
+        let isOrphan = node.isPowered && node.kernel.hasAddress && !holds(node)
+        guard isOrphan else {
+            unheldSince[node.index] = nil
+            return
+        }
+        guard unheldSince[node.index] == nil else { return }
+        let since = simulation.now
+        unheldSince[node.index] = since
+        let limit = simulation.settings.leaseNanoseconds * 102 / 100
+        simulation.schedule(after: limit, for: node.kernel) { [unowned self] in
+            guard unheldSince[node.index] == since, node.kernel.hasAddress, !holds(node) else { return }
+            guard node.unpausedAt.map({ $0 < since }) ?? true else { return }
+            fail("\(node.name) has the address \(limit / millisecond) ms after nobody held it")
+        }
+    }
+
+    private func holds(_ node: Node) -> Bool {
+        node.failover.isAlive && !node.failover.isStalled && node.failover.machine.holdsAddress
+    }
+
+    // MARK: The role
+
+    func stateChanged(of node: Node, from: HSRPState, to: HSRPState) {
+        guard to == .active, simulation.settings.isStateful else { return }
+        for other in simulation.nodes where other !== node {
+            let machine = other.failover.machine
+            guard other.isPowered, !other.isPaused, other.failover.isAlive, !other.failover.isStalled,
+                machine.state == .active, !machine.isFenceUp, !other.kernel.outbound.isEmpty
+            else { continue }
+            if node.failover.machine.redundancy.isLocalHot { continue }
+            guard !isExcused(node, other), !isExcused(other, node) else { continue }
+            fail("\(node.name) takes the role from \(other.name), which lives, without being HOT")
+        }
+    }
+
+    /// A standby says that it is HOT: the Active's children that are not brand new must be here, numbers ahead.
+    ///
+    /// A process that has just woken believes for a moment what it knew before, so a wrong claim must last to count.
+    func claimsHot(_ node: Node) {
+        guard wrongClaim(of: node) != nil else { return }
+        simulation.schedule(after: second, for: node.replication) { [unowned self] in
+            guard node.replication.redundancy.state == .standbyHot, let claim = wrongClaim(of: node) else { return }
+            fail(claim)
+        }
+    }
+
+    private func wrongClaim(of node: Node) -> String? {
+        for other in simulation.nodes where other !== node && other.charon.isAlive && other.charon.isServing {
+            guard other.failover.isActive, node.replication.session.peer?.isActive == true else { continue }
+            for child in other.charon.ikes.flatMap(\.children)
+            where !child.isReplaced && child.madeAt + 3_500 * millisecond < simulation.now {
+                guard let theirs = other.kernel.outbound.first(where: { $0.spi == child.spis.outbound }) else {
+                    continue
+                }
+                let ours = node.kernel.outbound.first { $0.spi == child.spis.outbound }
+                guard let ours else { return "\(node.name) says HOT without SPI \(child.spis.outbound)" }
+                if ours.last < theirs.last {
+                    return "\(node.name) says HOT with SPI \(ours.spi) at \(ours.last), not ahead of \(theirs.last)"
+                }
+            }
+        }
+        return nil
+    }
+
+    // MARK: Limits
+
+    func queuesChanged(of process: ReplicationModel) {
+        if process.session.backlogByteCount > ReplicationLimits.queuedByteCount {
+            fail("the backlog is over its limit")
+        }
+        if process.charon.backlogCount > StrongSwan.Limits.deliveryQueueCount + 1 { fail("delivery is over its limit") }
+    }
+
+    /// Counters of the session that must never move between two nodes of ours.
+    func counted(_ name: String, on node: Node) {
+        if name == "session.malformed" || name == "session.urgentOverLimit" { fail("\(node.name) counts \(name)") }
+    }
+
+    // MARK: When all is well again
+
+    /// What is not as it should be some time after the last fault; nil when everything is.
+    var fault: String? {
+        let nodes = simulation.nodes
+        let active = nodes.filter { $0.failover.isActive }
+        guard active.count == 1, let holder = active.first else { return "\(active.count) nodes are Active" }
+        guard holder.kernel.isEmitting else { return "the Active \(holder.name) emits nothing" }
+        guard holder.kernel.isMACUp, simulation.lan.owner == holder.index else {
+            return "the LAN does not find the virtual MAC at \(holder.name)"
+        }
+        for other in nodes where other !== holder {
+            if other.kernel.hasAddress { return "\(other.name) has the address" }
+            if !other.kernel.isFenceUp { return "\(other.name) has no fence" }
+        }
+        guard simulation.settings.isStateful else { return nil }
+        guard simulation.tunnels.areEstablished else { return "not all tunnels stand" }
+        guard simulation.tunnels.areHeld(by: holder) else { return "the Active \(holder.name) lacks tunnels" }
+        for other in nodes where other !== holder {
+            let state = other.replication.redundancy.state
+            guard state == .standbyHot else { return "\(other.name) is \(state)" }
+            let lacking = holder.kernel.outbound.first { !other.kernel.hasOutbound($0.spi) }
+            if let lacking, !holder.charon.isNew(outbound: lacking.spi) {
+                return "\(other.name) lacks SPI \(lacking.spi)"
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import Primitives
+import Tracking
+
+/// The failover process: the real group machine and tracked object, and the shell around them.
+///
+/// Mirrors Daemon/FailoverProcess: `FailoverNode`, `FailoverNode+Model` and `GroupRunner`, for one group.
+final class FailoverModel: ProcessModel {
+    private(set) var machine: GroupMachine
+    private var track: TrackedObject
+    private var pending: [GroupEvent] = []
+    private var actions: [GroupAction] = []
+    private var nextAction = 0
+    /// A request to a slow kernel is under way: everything waits behind it.
+    private var isWaiting = false
+    private var isHandling = false
+    private var redundancy: RedundancyStatus
+    private var isConfigured = false
+    private var isStopping = false
+    private var hasFailedToSend = false
+    private var isReconcileScheduled = false
+    private var earlyRoles: [(RoleMessage, term: UInt64)] = []
+    private var toldHolding = (isHeld: false, isPeerHot: false)
+
+    init(node: Node) {
+        let settings = node.simulation.settings
+        redundancy = RedundancyStatus(isStateful: settings.isStateful)
+        machine = GroupMachine(
+            settings: settings.group(of: node.index), priority: settings.priorities[node.index],
+            redundancy: redundancy, seed: 0)
+        track = TrackedObject(downDelay: .zero, upDelay: .seconds(settings.trackUpDelaySeconds))
+        super.init(name: "failover", node: node)
+    }
+
+    private var kernel: Kernel { node.kernel }
+
+    /// Whether this node counts as Active for the world: alive, or hung without knowing it.
+    var isActive: Bool { isAlive && machine.state == .active }
+
+    // MARK: Start and end
+
+    /// Starts anew; `isResuming` adopts the address that a former life left.
+    func begin(isResuming: Bool) {
+        begin()
+        let settings = simulation.settings
+        redundancy = RedundancyStatus(isStateful: settings.isStateful)
+        machine = GroupMachine(
+            settings: settings.group(of: node.index), priority: settings.priorities[node.index],
+            redundancy: redundancy, seed: simulation.random.next())
+        track = TrackedObject(downDelay: .zero, upDelay: .seconds(settings.trackUpDelaySeconds))
+        (pending, actions, nextAction, earlyRoles) = ([], [], 0, [])
+        (isWaiting, isHandling, isConfigured, isStopping) = (false, false, false, false)
+        (hasFailedToSend, isReconcileScheduled, toldHolding) = (false, false, (false, false))
+        // Connecting, the configuration and the first look at the kernel's tables.
+        after(simulation.microseconds(5_000...30_000)) { [unowned self] in configure(isResuming: isResuming) }
+    }
+
+    private func configure(isResuming: Bool) {
+        let isAdopting = isResuming && kernel.hasAddress
+        if !isAdopting { kernel.setFence(true) }
+        observe()
+        if isAdopting { handle(.resumed) }
+        if isResuming, machine.isFenceUp { kernel.setFence(true) }
+        if kernel.hasAddress, !machine.holdsAddress { kernel.deleteAddress() }
+        isConfigured = true
+        publishRole()
+        let replication = node.replication
+        replication.after(simulation.microseconds(20...200)) { replication.brief() }
+        let early = earlyRoles
+        earlyRoles = []
+        for (role, term) in early { hear(role, term: term) }
+    }
+
+    /// Hands over in order and ends.
+    func stop() {
+        guard isAlive, !isStopping else { return }
+        isStopping = true
+        handle(.stopRequested)
+    }
+
+    override func hasDied() { node.supervisor.childEnded(.failover) }
+
+    // MARK: Events
+
+    override func wake() {
+        if let due = track.nextDeadline, due <= now { observeInside(.deadlineReached) }
+        handle(.deadlineReached)
+    }
+
+    /// Steps the machine and performs what it says; what happens meanwhile waits its turn.
+    func handle(_ event: GroupEvent) {
+        pending.append(event)
+        work()
+    }
+
+    private func work() {
+        guard !isHandling, !isWaiting else { return }
+        isHandling = true
+        while isAlive, !isWaiting {
+            if nextAction < actions.count {
+                if diesBeforeAction() { break }
+                nextAction += 1
+                perform(actions[nextAction - 1])
+            } else if !pending.isEmpty {
+                let event = pending.removeFirst()
+                actions.removeAll(keepingCapacity: true)
+                nextAction = 0
+                machine.handle(event, at: now, actions: &actions)
+            } else {
+                break
+            }
+        }
+        isHandling = false
+        guard isAlive, !isWaiting else { return }
+        arm([machine.nextDeadline, track.nextDeadline].compactMap(\.self).min())
+        holdingChanged()
+    }
+
+    /// Replication's view of the pair.
+    func redundancyChanged(_ status: RedundancyStatus) {
+        redundancy = status
+        handle(.redundancyChanged(status))
+        holdingChanged()
+    }
+
+    /// Replication is gone: nobody can say any more whether the peer's kernel lives.
+    func replicationLost() {
+        var lost = redundancy
+        lost.isAssociationUp = false
+        lost.isLocalHot = false
+        lost.isPeerHot = false
+        lost.mayPeerKernelLive = true
+        redundancyChanged(lost)
+    }
+
+    /// The peer's word, or our own replication's about the terms.
+    func hear(_ role: RoleMessage, term: UInt64) {
+        guard isConfigured else {
+            if earlyRoles.count < 16 { earlyRoles.append((role, term)) }
+            return
+        }
+        handle(.roleMessageReceived(role, term: term))
+    }
+
+    func switchover() { handle(.switchoverRequested(force: false)) }
+
+    // MARK: The kernel
+
+    /// A link changed; the netlink event takes a moment.
+    func noteLink() {
+        guard isAlive else { return }
+        after(simulation.microseconds(100...1_000) + kernel.delay) { [unowned self] in
+            guard isConfigured else { return }
+            observe()
+            scheduleReconcile()
+        }
+    }
+
+    /// Something of ours changed in the kernel, by us or by others.
+    func noteKernel() {
+        guard isAlive else { return }
+        scheduleReconcile()
+    }
+
+    /// No event will follow what did not happen.
+    func noteRefusal() {
+        guard isAlive else { return }
+        scheduleReconcile(after: 250 * millisecond)
+    }
+
+    private func scheduleReconcile(after pause: UInt64 = 30 * millisecond) {
+        guard !isReconcileScheduled else { return }
+        isReconcileScheduled = true
+        after(pause) { [unowned self] in
+            isReconcileScheduled = false
+            guard isConfigured else { return }
+            guard !isWaiting else { return scheduleReconcile(after: kernel.delay + millisecond) }
+            reconcile()
+            observe()
+        }
+    }
+
+    private func reconcile() {
+        if kernel.isFenceUp != machine.isFenceUp { kernel.setFence(machine.isFenceUp) }
+        if kernel.isMACUp != machine.keepsMACUp { kernel.setMAC(machine.keepsMACUp) }
+        if machine.holdsAddress, !kernel.hasAddress {
+            kernel.holdAddress(leaseSeconds: machine.settings.leaseSeconds)
+        } else if !machine.holdsAddress, kernel.hasAddress {
+            kernel.deleteAddress()
+        }
+    }
+
+    private func observe() {
+        observeInside(.observed(isUp: node.isInsideUp))
+        handle(.interfaceChanged(isUp: kernel.hasCarrier))
+    }
+
+    private func observeInside(_ event: TrackedObject.Event) {
+        var changes: [TrackedObject.Action] = []
+        track.handle(event, at: now, actions: &changes)
+        arm(track.nextDeadline)
+        guard !changes.isEmpty else { return }
+        let settings = simulation.settings
+        let effective = EffectivePriority(
+            configured: Int(settings.priorities[node.index]),
+            tracks: [.init(state: track.state, decrement: settings.decrement)])
+        simulation.note("\(node.name): priority \(effective.priority)\(effective.isFit ? "" : ", unfit")")
+        if machine.priority != effective.priority { handle(.priorityChanged(effective.priority)) }
+        handle(.fitnessChanged(isFit: effective.isFit))
+    }
+
+    // MARK: Actions
+
+    private func perform(_ action: GroupAction) {
+        switch action {
+        case .send(let message, let fromVirtualMAC): send(message, fromVirtualMAC: fromVirtualMAC)
+        case .raiseFence: request { $0.setFence(true) }
+        case .lowerFence: request { $0.setFence(false) }
+        case .raiseMAC: request { $0.setMAC(true) }
+        case .lowerMAC: request { $0.setMAC(false) }
+        case .addAddress(_, let seconds), .renewLease(_, let seconds):
+            request { $0.holdAddress(leaseSeconds: seconds) }
+        case .deleteAddress: request { $0.deleteAddress() }
+        case .announce: simulation.lan.announce(from: node)
+        case .sendRole(let message, let term):
+            simulation.note("\(node.name): says \(message), term \(term)")
+            tellReplication(.role(message, term: term))
+        case .publishRole(let isActive, let term):
+            tellReplication(.roleChanged(isActive: isActive, term: term))
+        case .stateChanged(let from, let to, let reason):
+            simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
+            simulation.checker.stateChanged(of: node, from: from, to: to)
+        case .drainReceived:
+            takeWaitingHellos()
+            pending.append(.drained)
+        case .count: break
+        case .log(_, let text): simulation.note("\(node.name): \(text)")
+        case .switchoverRefused(let code, _): simulation.note("\(node.name): switchover refused: \(code)")
+        case .switchoverFinished(let milliseconds):
+            simulation.note("\(node.name): switchover took \(milliseconds) ms")
+        case .stopped: node.supervisor.after(50_000) { [unowned node] in node.supervisor.stopped(.failover) }
+        }
+    }
+
+    /// Asks the kernel for something, which a slow one takes its time for; later actions wait.
+    private func request(_ body: @escaping (Kernel) -> Void) {
+        guard kernel.delay > 0 else { return body(kernel) }
+        isWaiting = true
+        after(kernel.delay) { [unowned self] in
+            isWaiting = false
+            body(kernel)
+            work()
+        }
+    }
+
+    private func send(_ message: HSRPMessage, fromVirtualMAC: Bool) {
+        guard kernel.hasCarrier else {
+            hasFailedToSend = true
+            return pending.append(.sendFailed)
+        }
+        simulation.lan.send(message, from: node, fromVirtualMAC: fromVirtualMAC)
+        guard hasFailedToSend else { return }
+        hasFailedToSend = false
+        pending.append(.sendSucceeded)
+    }
+
+    /// A replication process was started and connected.
+    func replicationCame() { if isAlive, isConfigured { publishRole() } }
+
+    private func publishRole() {
+        let isActive = machine.state == .active && !machine.isFenceUp
+        tellReplication(.roleChanged(isActive: isActive, term: machine.term))
+    }
+
+    private func tellReplication(_ word: FailoverWord) {
+        let replication = node.replication
+        replication.after(simulation.microseconds(20...200)) { replication.take(word) }
+    }
+
+    private func holdingChanged() {
+        let told = (machine.holdsAddress, redundancy.isStateful && redundancy.isPeerHot)
+        guard told != (toldHolding.isHeld, toldHolding.isPeerHot) else { return }
+        toldHolding = (told.0, told.1)
+        let supervisor = node.supervisor
+        supervisor.after(simulation.microseconds(20...200)) { supervisor.noteHolding(told.0, isPeerHot: told.1) }
+    }
+}
+
+/// What failover says to replication.
+enum FailoverWord {
+    case role(RoleMessage, term: UInt64)
+    case roleChanged(isActive: Bool, term: UInt64)
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import FirstHop
+import Primitives
+
+/// The segment on which hellos travel, with a switch that learns where the virtual MAC is.
+final class LAN {
+    private unowned let simulation: Simulation
+    /// `isCut[from][to]`.
+    var isCut: [[Bool]]
+    var lossPercent = 0
+    var duplicatePercent = 0
+    /// Up to so much later, and so out of order.
+    var extraDelayMicroseconds: UInt64 = 0
+    /// The node that last sent a frame from the virtual MAC.
+    private(set) var owner: Int?
+
+    init(_ simulation: Simulation) {
+        self.simulation = simulation
+        let count = simulation.settings.priorities.count
+        isCut = Array(repeating: Array(repeating: false, count: count), count: count)
+        heardAt = Array(repeating: Array(repeating: 0, count: count), count: count)
+    }
+
+    /// Carries a message, as bytes, to every other node.
+    func send(_ message: HSRPMessage, from node: Node, fromVirtualMAC: Bool) {
+        if fromVirtualMAC { learn(node) }
+        let bytes = message.bytes
+        guard node.kernel.hasCarrier else { return }
+        for other in simulation.nodes where other !== node {
+            let isLost = simulation.losesNextMessage()
+            guard !isLost, !isCut[node.index][other.index], !simulation.chance(lossPercent) else {
+                simulation.note("lost: \(message.operation) \(message.state.name) of \(node.name)")
+                continue
+            }
+            deliver(bytes, from: node, to: other)
+            if simulation.chance(duplicatePercent) { deliver(bytes, from: node, to: other) }
+        }
+    }
+
+    /// Gratuitous ARP: what matters of it is whose port the switch and the neighbours learn.
+    func announce(from node: Node) { learn(node) }
+
+    private func learn(_ node: Node) {
+        guard node.kernel.hasCarrier else { return }
+        owner = node.index
+    }
+
+    /// When each node last had something of each other node in its socket: `heardAt[by][from]`.
+    private(set) var heardAt: [[UInt64]]
+
+    private func deliver(_ bytes: [UInt8], from sender: Node, to node: Node) {
+        var delay = simulation.microseconds(50...500)
+        if extraDelayMicroseconds > 0 { delay += simulation.microseconds(0...extraDelayMicroseconds) }
+        let source = sender.address
+        simulation.schedule(after: delay, for: node.kernel) { [unowned self] in
+            guard node.kernel.hasCarrier else { return }
+            heardAt[node.index][sender.index] = simulation.now
+            let failover = node.failover
+            guard failover.isAlive else { return }
+            let item = EventQueue.Item(owner: failover, generation: failover.generation, isHello: true) {
+                guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...]) else { return }
+                failover.handle(.messageReceived(message, from: source))
+            }
+            simulation.deliver(item)
+        }
+    }
+}

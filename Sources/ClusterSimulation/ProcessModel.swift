@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+
+/// Something on a node that runs, hangs, dies and is started again: one of our processes, charon, or the kernel.
+///
+/// Events belong to the life in which they were scheduled; what reaches a hung process waits for it in order.
+class ProcessModel {
+    unowned let node: Node
+    let name: String
+    private(set) var isAlive = false
+    /// Counts lives; an event of an earlier life is dropped.
+    private(set) var generation = 0
+    private(set) var isStalled = false
+    private var deferred: [EventQueue.Item] = []
+    private var wakeAt: UInt64?
+    /// Actions that the process still performs before it dies; nil while no death is planned.
+    var actionsUntilDeath: Int?
+
+    /// What reaches a hung process is bounded by its socket buffers; beyond this it is lost.
+    static let deferredLimit = 5_000
+
+    init(name: String, node: Node) {
+        self.name = name
+        self.node = node
+    }
+
+    var simulation: Simulation { node.simulation }
+
+    /// The node's monotonic clock.
+    var now: Instant { node.clock.local(at: simulation.now) }
+
+    func begin() {
+        isAlive = true
+        generation += 1
+        wakeAt = nil
+        actionsUntilDeath = nil
+    }
+
+    /// Dies at once; sockets close with it.
+    func die() {
+        guard isAlive else { return }
+        isAlive = false
+        generation += 1
+        isStalled = false
+        deferred = []
+        wakeAt = nil
+        simulation.note("\(node.name): \(name) dies")
+        hasDied()
+    }
+
+    /// What the kernel and the supervisor notice of a death.
+    func hasDied() {}
+
+    func stall() {
+        guard isAlive else { return }
+        isStalled = true
+    }
+
+    func resume() {
+        guard isStalled else { return }
+        isStalled = false
+        while !deferred.isEmpty, isAlive, !isStalled { simulation.deliver(deferred.removeFirst()) }
+    }
+
+    /// Takes the hellos that wait before everything else.
+    func takeWaitingHellos() {
+        let hellos = deferred.filter(\.isHello)
+        deferred.removeAll(where: \.isHello)
+        for item in hellos { take(item) }
+    }
+
+    /// Runs an event that is due, or keeps it while the process hangs.
+    func take(_ item: EventQueue.Item) {
+        guard isAlive, item.generation == generation else { return }
+        guard isStalled else { return item.body() }
+        if deferred.count < Self.deferredLimit { deferred.append(item) }
+    }
+
+    /// Does something later in this life.
+    func after(_ delay: UInt64, _ body: @escaping () -> Void) {
+        simulation.schedule(after: delay, for: self, body)
+    }
+
+    /// Makes sure that `wake` is called at the deadline; earlier and needless calls are harmless.
+    func arm(_ deadline: Instant?) {
+        guard let deadline else { return }
+        let at = max(node.clock.global(for: deadline), simulation.now)
+        if let wakeAt, wakeAt <= at { return }
+        wakeAt = at
+        simulation.schedule(at: at, for: self) { [unowned self] in
+            if let wakeAt, wakeAt <= simulation.now { self.wakeAt = nil }
+            wake()
+        }
+    }
+
+    func wake() {}
+
+    /// True if the process dies instead of performing its next action.
+    func diesBeforeAction() -> Bool {
+        guard let left = actionsUntilDeath else { return false }
+        guard left == 0 else {
+            actionsUntilDeath = left - 1
+            return false
+        }
+        die()
+        return true
+    }
+}
+
+/// A node's clock: it runs at its own rate and stands still while the whole machine is paused.
+struct NodeClock {
+    /// Parts per million by which the clock is fast, or slow if negative.
+    let rate: Int64
+    private var localBase: UInt64
+    private var globalBase: UInt64 = 0
+
+    init(rate: Int64, start: UInt64) {
+        self.rate = rate
+        localBase = start
+    }
+
+    private var factor: UInt64 { UInt64(1_000_000 + rate) }
+
+    func local(at time: UInt64) -> Instant {
+        let elapsed = time - globalBase
+        return Instant(nanoseconds: localBase + elapsed / 1_000_000 * factor + elapsed % 1_000_000 * factor / 1_000_000)
+    }
+
+    /// The first global time at which the clock shows `instant` or more.
+    func global(for instant: Instant) -> UInt64 {
+        guard instant.nanoseconds > localBase else { return globalBase }
+        let elapsed = instant.nanoseconds - localBase
+        return globalBase + elapsed / factor * 1_000_000 + (elapsed % factor * 1_000_000 + factor - 1) / factor + 1
+    }
+
+    /// The machine slept from `start` to `end` and no clock of it saw that.
+    mutating func skip(from start: UInt64, to end: UInt64) {
+        localBase = local(at: start).nanoseconds
+        globalBase = end
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// Mirrors Daemon/ReplicationProcess/ReplicationCharon.swift.
+extension ReplicationModel {
+    // MARK: Roles
+
+    func change(to fresh: Role) {
+        let former = role
+        guard fresh != former else { return }
+        role = fresh
+        guard fresh.isActive != former?.isActive else { return }
+        drainingUntil = nil
+        hasLostSAs = false
+        lossDeadline = nil
+        isCoverageKnown = true
+        isVerified = false
+        if fresh.isActive || former != nil {
+            keeper.forgetPeer()
+            counters.forgetPeer()
+        }
+        if fresh.isActive { becomeActive() } else { becomeStandby() }
+    }
+
+    private func becomeActive() {
+        guard isReplicating else {
+            isTakeoverComplete = true
+            return
+        }
+        isTakeoverComplete = charon.fault != nil
+        charon.decide(isActive: true)
+        if !keeper.isAuthoritative { authorityDeadline = now + Self.authorityWait }
+    }
+
+    private func becomeStandby() {
+        keeper.dropWaiting()
+        authorityDeadline = nil
+        isResyncAsked = false
+        isTakeoverComplete = true
+        refreshSAs()
+        advanceCounters()
+        if isReplicating { charon.decide(isActive: false) }
+    }
+
+    // MARK: What charon says
+
+    func record(_ message: HAMessage) {
+        guard isReplicating, role?.isActive != false else { return }
+        let (record, _) = keeper.record(message)
+        guard let record else { return }
+        drive(.recordMade(record.message.bytes))
+        settle()
+    }
+
+    func noteDelivered(_ sequence: UInt64) {
+        deliveredSequence = sequence
+        acknowledge(through: sequence)
+        if !isVerified, failedVerifications < 2, keeper.isAcknowledged, keeper.isEqual { charon.wantComparison() }
+        settle()
+    }
+
+    func noteRoleTold(_ isActive: Bool) {
+        if isActive == role?.isActive { isTakeoverComplete = true }
+        settle()
+    }
+
+    var permission: CharonDriverModel.PlanPermission {
+        guard isReplicating, let role else { return .later }
+        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : .compare(keeper.journal) }
+        return keeper.isEqual ? .compare(keeper.journal) : .later
+    }
+
+    func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        refreshSAs()
+        advanceCounters()
+        let missing = kernel.missingSAs(of: listing)
+        if plan.isEmpty, missing == 0 {
+            isVerified = true
+            failedVerifications = 0
+        } else {
+            failedVerifications += 1
+            if failedVerifications > 2 || redundancy.state != .standbyHot { isVerified = false }
+        }
+        settle()
+    }
+
+    // MARK: Whose journal is true
+
+    func noteActiveLoss() {
+        guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }
+        charon.list { [unowned self] listing in
+            guard role?.isActive == true, let listing else { return }
+            let held = Set(listing.map(\.spis))
+            guard keeper.journal.expected.ikeSAs.keys.allSatisfy({ !held.contains($0) }) else { return }
+            hasLostSAs = true
+            lossDeadline = now + Self.lossWait
+            simulation.note("\(node.name): the IKE daemon lost its SAs")
+            settle()
+        }
+    }
+
+    func checkAuthority() {
+        if let lossDeadline, now >= lossDeadline {
+            self.lossDeadline = nil
+            hasLostSAs = false
+            keeper.flush()
+            if session.flow == .sending { drive(.snapshotMade([], digest: keeper.journal.digest)) }
+            simulation.note("\(node.name): the lost SAs are given up")
+            simulation.tunnels.noteGivenUp()
+        }
+        guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
+            let authorityDeadline, now >= authorityDeadline || (isPeerWithoutJournal && !isResyncAsked)
+        else { return }
+        charon.list { [unowned self] listing in
+            guard let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
+            settleAuthority(hasUnknownSAs: !keeper.covers(listing))
+        }
+    }
+
+    private var isPeerWithoutJournal: Bool {
+        session.phase == .established && session.peer?.journal.isAuthoritative == false
+    }
+
+    private func settleAuthority(hasUnknownSAs: Bool) {
+        if hasUnknownSAs, session.phase != .established { return }
+        if hasUnknownSAs, !isResyncAsked {
+            isResyncAsked = true
+            authorityDeadline = now + Self.authorityWait
+            charon.askForResync()
+            return simulation.note("\(node.name): the IKE daemon is asked for all its records")
+        }
+        keeper.settle()
+        authorityDeadline = nil
+        isResyncAsked = false
+        settle()
+    }
+
+    func compareActive() {
+        guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon.version else { return }
+        let settled = keeper.journal.lastSequence
+        charon.list { [unowned self] listing in
+            guard let listing, role?.isActive == true, !hasLostSAs else { return }
+            let missed = ReconciliationPlan.missedDeletions(
+                journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
+            for message in missed { record(message) }
+            askForUncovered(listing)
+        }
+    }
+
+    private func askForUncovered(_ listing: [ListedIKE]) {
+        let missing = keeper.uncovered(in: listing)
+        let isLasting = !missing.isDisjoint(with: uncovered)
+        uncovered = missing
+        isCoverageKnown = isCoverageKnown || missing.isEmpty
+        guard isLasting, session.phase == .established else { return }
+        uncovered = []
+        charon.askForResync()
+        simulation.note("\(node.name): the IKE daemon has SAs whose records are missing")
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+import FirstHop
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// Mirrors Daemon/ReplicationProcess/ReplicationSession.swift and the counters of KernelTables.swift.
+extension ReplicationModel {
+    var isReplicating: Bool { simulation.settings.isStateful }
+
+    /// Hands an event to the session and carries out what it asks for, in order.
+    func drive(_ event: SessionMachine.Event) {
+        session.handle(event, at: now, actions: &sessionActions)
+        guard !isDrainingActions else { return }
+        isDrainingActions = true
+        while !sessionActions.isEmpty, isAlive {
+            let batch = sessionActions
+            sessionActions = []
+            for action in batch where isAlive && !diesBeforeAction() { perform(action) }
+        }
+        isDrainingActions = false
+        simulation.checker.queuesChanged(of: self)
+    }
+
+    private func perform(_ action: SessionMachine.Action) {
+        switch action {
+        case .closeAssociation: closeAssociation()
+        case .noteEstablished: noteEstablished()
+        case .noteEnded(let reason):
+            keeper.forgetPeer()
+            counters.forgetPeer()
+            simulation.note("\(node.name): the session is down: \(reason)")
+        case .noteFlow(let flow):
+            keeper.forgetPeer()
+            isVerified = false
+            undeliveredSince = nil
+            counters.forgetPeer()
+            simulation.note("\(node.name): flow \(flow)")
+            if flow == .sending { reportCounters() }
+        case .makeSnapshot:
+            let records = isReplicating ? keeper.journal.snapshot().map(\.message.bytes) : []
+            drive(.snapshotMade(records, digest: keeper.journal.digest))
+        case .beginSnapshot:
+            isVerified = false
+            keeper.beginCopy()
+        case .applyRecord(let bytes, let sequence): apply(bytes, sequence)
+        case .endSnapshot(let digest, let sequence): endSnapshot(digest, sequence)
+        case .checkMark(let digest, _): if !keeper.check(digest: digest) { noteWrongCopy() }
+        case .installCounters(let number, let isLast, let list): install(number, isLast, list)
+        case .noteCountersInstalled(let number): counters.confirm(report: number)
+        case .deliverRole(let message, _, let term):
+            simulation.note("\(node.name): hears \(message), term \(term)")
+            tellFailover(message, term: term)
+        case .notePeer, .noteSilence, .noteOverdue: break
+        case .count(let name): simulation.checker.counted(name.description, on: node)
+        case .log(let line): simulation.note("\(node.name): \(line)")
+        }
+    }
+
+    private func noteEstablished() {
+        wasSessionUp = true
+        simulation.note("\(node.name): the session is up")
+        if role?.isActive == true { checkAuthority() }
+    }
+
+    private func apply(_ bytes: SecretBytes, _ sequence: UInt64) {
+        guard isReplicating else { return drive(.recordsDelivered(through: sequence)) }
+        switch keeper.apply(bytes, wire: sequence) {
+        case .held, .ignored: break
+        case .deliver(let record): charon.deliver(record)
+        }
+        if let delivered = deliveredSequence, delivered >= keeper.journal.lastSequence {
+            acknowledge(through: delivered)
+        }
+    }
+
+    private func endSnapshot(_ digest: UInt64, _ sequence: UInt64) {
+        guard keeper.endCopy(digest: digest, wire: sequence) else { return noteWrongCopy() }
+        simulation.note("\(node.name): has a copy of \(keeper.journal.recordCount) records")
+        guard isReplicating else { return acknowledge(through: .max) }
+        if role?.isActive == true {
+            keeper.settle()
+            authorityDeadline = nil
+            isCoverageKnown = false
+            acknowledge(through: .max)
+        } else {
+            failedVerifications = 0
+            charon.noteCopy()
+        }
+    }
+
+    private func noteWrongCopy() {
+        isVerified = false
+        drive(.copyFoundWrong)
+    }
+
+    func acknowledge(through local: UInt64) {
+        if let wire = keeper.acknowledge(through: local) { drive(.recordsDelivered(through: wire)) }
+    }
+
+    // MARK: Counters
+
+    private func install(_ number: UInt64, _ isLast: Bool, _ list: [Frame.Counter]) {
+        guard counters.take(report: number, isLast: isLast, list) else { return }
+        refreshSAs()
+        advanceCounters()
+        if counters.isInstalled { drive(.countersInstalled(number: number)) }
+    }
+
+    func reportCounters() {
+        guard role?.isActive == true, isReplicating, session.flow == .sending else { return }
+        refreshSAs()
+        drive(.countersTaken(counters.report(number: session.lastCounterReport + 1)))
+        for identity in counters.exhausted { node.charon.rekey(outbound: identity.spi) }
+    }
+
+    /// Reads this node's outbound SAs; mirrors KernelTables.swift `refreshSAs`.
+    func refreshSAs() { counters.observe(kernel.outboundSAs()) }
+
+    /// Mirrors KernelTables.swift `advanceCounters`.
+    func advanceCounters() {
+        guard role?.isActive == false else { return }
+        for write in counters.writes(at: now) where kernel.setOutbound(write.identity.spi, to: write.replay.outbound) {
+            counters.noteWritten(write)
+        }
+    }
+
+    /// An SA appeared in the kernel; mirrors KernelTables.swift `takeXFRM`.
+    func noteAdded(_ spi: UInt32) {
+        if let sa = kernel.outboundSA(spi) {
+            counters.observe(sa)
+            advanceCounters()
+        }
+        settle()
+    }
+
+    func noteDeleted(_ identity: SAIdentity) {
+        counters.forget(identity)
+        settle()
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// Mirrors Daemon/ReplicationProcess/ReplicationSettle.swift.
+extension ReplicationModel {
+    /// Ends each event: states are evaluated anew, who must know is told, and the next deadline is armed.
+    func settle() {
+        guard isAlive, isListening else { return }
+        guard !isSettling else {
+            needsSettling = true
+            return
+        }
+        isSettling = true
+        for _ in 0..<8 {
+            needsSettling = false
+            var actions: [RedundancyMachine.Action] = []
+            redundancy.handle(.factsChanged(facts()), at: now, actions: &actions)
+            for action in actions { perform(action) }
+            drive(.localChanged(localHello, state: redundancy.state))
+            pump()
+            if !needsSettling || !isAlive { break }
+        }
+        isSettling = false
+        arm([session.nextDeadline, drainingUntil, charon.nextDeadline].compactMap(\.self).min())
+    }
+
+    func settleSoon() {
+        guard !isSettlingSoon else { return }
+        isSettlingSoon = true
+        after(5 * millisecond) { [unowned self] in
+            isSettlingSoon = false
+            settle()
+        }
+    }
+
+    private func perform(_ action: RedundancyMachine.Action) {
+        switch action {
+        case .noteState(let from, let to, let reason):
+            needsSettling = true
+            simulation.note("\(node.name): \(from) -> \(to) (\(reason))")
+        case .publish(let status):
+            if status.isLocalHot { simulation.checker.claimsHot(node) }
+            tellFailover(status)
+        case .log: break
+        }
+    }
+
+    private func facts() -> RedundancyFacts {
+        var facts = RedundancyFacts()
+        facts.isConfigured = true
+        facts.isStateful = isReplicating
+        facts.isActive = role?.isActive
+        facts.isDraining = drainingUntil.map { now < $0 } ?? false
+        facts.isTakeoverComplete = isTakeoverComplete
+        facts.isSessionUp = session.phase == .established
+        facts.wasSessionUp = wasSessionUp
+        facts.isPeerSilent = session.isPeerSilent
+        facts.isPeerActive = session.peer?.isActive ?? false
+        facts.isPeerHot = session.isPeerHot && isCoverageKnown
+        if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
+        facts.isPeerPopulated = isPeerPopulated
+        facts.mayPeerKernelLive = !facts.isSessionUp && mayPeerKernelLive
+        if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon.fault }
+        facts.isSnapshotBegun = keeper.hasCopyBegun
+        facts.isJournalEqual = keeper.isEqual
+        facts.isDelivered = isDelivered()
+        facts.isVerified = isVerified
+        facts.areCountersInstalled = counters.isInstalled
+        return facts
+    }
+
+    private func isDelivered() -> Bool {
+        guard !keeper.isAcknowledged else {
+            undeliveredSince = nil
+            return true
+        }
+        let since = undeliveredSince ?? now
+        undeliveredSince = since
+        return redundancy.state == .standbyHot && now.since(since) < ReplicationLimits.acknowledgementTimeout
+    }
+
+    private var localHello: SessionHello {
+        var hello = SessionHello(bootID: bootID, nodeName: node.name, term: role?.term ?? 0, scheme: "VPN")
+        hello.isActive = role?.isActive ?? false
+        if reportedJournal.isAuthoritative != keeper.isAuthoritative
+            || (reportedJournal.count == 0) != (keeper.journal.recordCount == 0)
+        {
+            reportedJournal = keeper.state
+        }
+        hello.journal = reportedJournal
+        return hello
+    }
+
+    func tick() {
+        tickCount += 1
+        let isComparisonDue = tickCount % 5 == 0
+        reportedJournal = keeper.state
+        charon.tick()
+        switch role?.isActive {
+        case true?:
+            checkAuthority()
+            reportCounters()
+            if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
+            if isComparisonDue || !isCoverageKnown { compareActive() }
+        case false?:
+            refreshSAs()
+            advanceCounters()
+            if keeper.isEqual, isComparisonDue || !isVerified { charon.wantComparison() }
+        case nil: break
+        }
+        settle()
+    }
+}

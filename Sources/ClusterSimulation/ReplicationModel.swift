@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// The replication process: the real session, redundancy machine, journal keeper and counters, and the shell around them.
+///
+/// Mirrors Daemon/ReplicationProcess: this file `ReplicationProcess` and `AssociationDriver`, the extensions
+/// `ReplicationSession`, `ReplicationSettle` and `ReplicationCharon`.
+final class ReplicationModel: ProcessModel {
+    struct Role: Equatable {
+        var isActive: Bool
+        var term: UInt64
+    }
+
+    static let authorityWait = Interval.seconds(3)
+    static let lossWait = Interval.seconds(5)
+
+    var role: Role?
+    var session: SessionMachine
+    var redundancy = RedundancyMachine()
+    var keeper = JournalKeeper()
+    var counters: OutboundCounters
+    var bootID: UInt64 = 0
+    private(set) var isListening = false
+    private(set) lazy var charon = CharonDriverModel(process: self)
+
+    var sessionActions: [SessionMachine.Action] = []
+    var isDrainingActions = false
+    var wasSessionUp = false
+    var isPeerPopulated = false
+    var isVerified = false
+    var failedVerifications = 0
+    var drainingUntil: Instant?
+    var isSettlingSoon = false
+    var isTakeoverComplete = true
+    var undeliveredSince: Instant?
+    var authorityDeadline: Instant?
+    var isResyncAsked = false
+    var lossDeadline: Instant?
+    var hasLostSAs = false
+    var uncovered: Set<IKESPIPair> = []
+    var isCoverageKnown = true
+    var tickCount = 0
+    var isSettling = false
+    var needsSettling = false
+    var reportedJournal = JournalState()
+    var deliveredSequence: UInt64?
+    var mayPeerKernelLive = false
+    private var assembler = FrameAssembler()
+    private var unsent: [UInt8]?
+    private var isAssociated = false
+
+    init(node: Node) {
+        session = SessionMachine(
+            local: SessionHello(bootID: 1, nodeName: "", term: 0, scheme: "VPN"), state: .disabled)
+        counters = OutboundCounters(settings: node.simulation.settings.margin)
+        super.init(name: "replication", node: node)
+    }
+
+    var kernel: Kernel { node.kernel }
+
+    // MARK: Start and end
+
+    override func begin() {
+        super.begin()
+        role = nil
+        bootID = simulation.random.next() | 1
+        session = SessionMachine(
+            local: SessionHello(bootID: bootID, nodeName: node.name, term: 0, scheme: "VPN"), state: .disabled)
+        redundancy = RedundancyMachine()
+        keeper = JournalKeeper()
+        keeper.isAuthoritative = !simulation.settings.isStateful
+        counters = OutboundCounters(settings: simulation.settings.margin)
+        sessionActions = []
+        (isDrainingActions, wasSessionUp, isPeerPopulated, isVerified) = (false, false, false, false)
+        (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)
+        (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
+        (uncovered, isCoverageKnown) = ([], true)
+        (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
+        (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, false)
+        (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)
+        charon.begin()
+        after(simulation.microseconds(5_000...30_000)) { [unowned self] in
+            isListening = true
+            refreshSAs()
+            charon.tick()
+            node.readPlugin()
+            tryToConnect()
+            settle()
+            scheduleTick()
+            node.failover.replicationCame()
+        }
+    }
+
+    override func hasDied() {
+        isListening = false
+        simulation.association.abort(from: node.index)
+        let failover = node.failover
+        failover.after(simulation.microseconds(50...500)) { failover.replicationLost() }
+        node.supervisor.childEnded(.replication)
+    }
+
+    private func scheduleTick() {
+        after(second) { [unowned self] in
+            tick()
+            scheduleTick()
+        }
+    }
+
+    // MARK: Words of the other processes
+
+    /// A failover process that was started anew has forgotten the terms.
+    func brief() {
+        if let role {
+            let isPeerActive = session.peer?.isActive ?? false
+            let term = max(role.term, session.highestPeerTerm)
+            tellFailover(.answer(nonce: RoleMessage.briefing, isActive: isPeerActive), term: term)
+        }
+        if let status = redundancy.status { tellFailover(status) }
+    }
+
+    func take(_ word: FailoverWord) {
+        switch word {
+        case .roleChanged(let isActive, let term):
+            change(to: Role(isActive: isActive, term: term))
+            settle()
+        case .role(let message, let term):
+            pass(message, term: term)
+            settleSoon()
+        }
+    }
+
+    private func pass(_ message: RoleMessage, term: UInt64) {
+        if message == .prepareTakeover { drainingUntil = now + .seconds(1) }
+        drive(.roleMessageMade(message, group: UInt16(ClusterSettings.groupNumber), term: term))
+        pump()
+    }
+
+    /// The supervisor's word: failover died while the peer was HOT; fence and addresses are settled.
+    func failoverDied() {
+        guard let role else { return }
+        pass(.takeOver, term: role.term)
+        change(to: Role(isActive: false, term: role.term))
+        settle()
+    }
+
+    func tellFailover(_ message: RoleMessage, term: UInt64) {
+        let failover = node.failover
+        failover.after(simulation.microseconds(20...200)) { failover.hear(message, term: term) }
+    }
+
+    func tellFailover(_ status: RedundancyStatus) {
+        let failover = node.failover
+        failover.after(simulation.microseconds(20...200)) { failover.redundancyChanged(status) }
+    }
+
+    // MARK: The association
+
+    private func tryToConnect() {
+        guard !isAssociated, isListening else { return }
+        simulation.association.connect(from: node.index)
+        after(AssociationModel.retryPause) { [unowned self] in tryToConnect() }
+    }
+
+    func associationUp() {
+        (assembler, unsent, isAssociated, mayPeerKernelLive) = (FrameAssembler(), nil, true, true)
+        drive(.associationCameUp)
+        settle()
+    }
+
+    func associationDown(isMachineAlive: Bool) {
+        guard isAssociated else { return }
+        simulation.note("\(node.name): the association is gone\(isMachineAlive ? "" : ", nothing is heard")")
+        (unsent, isAssociated, mayPeerKernelLive) = (nil, false, isMachineAlive)
+        after(AssociationModel.retryPause) { [unowned self] in tryToConnect() }
+        drive(.associationWentDown(reason: "lost"))
+        settle()
+    }
+
+    func unreachable(isAnswered: Bool) {
+        guard !isAssociated else { return }
+        mayPeerKernelLive = isAnswered
+        settle()
+    }
+
+    func associationWritable() {
+        pump()
+        settle()
+    }
+
+    func closeAssociation() {
+        guard isAssociated else { return }
+        simulation.association.abort(from: node.index)
+        (unsent, isAssociated) = (nil, false)
+        after(AssociationModel.retryPause) { [unowned self] in tryToConnect() }
+        drive(.associationWentDown(reason: "closed"))
+    }
+
+    func receive(_ bytes: [UInt8]) {
+        guard isAssociated else { return }
+        assembler.append(bytes)
+        var isRole = false
+        while isAssociated, let piece = try? assembler.next() {
+            guard case .frame(let frame) = piece else { continue }
+            drive(.frameReceived(frame))
+            if case .role = frame {
+                isRole = true
+                settleSoon()
+            } else {
+                settle()
+            }
+        }
+        _ = isRole
+    }
+
+    /// Gives the transport what waits; mirrors AssociationDriver.swift `pump`.
+    func pump() {
+        guard isAssociated else { return }
+        while true {
+            var bytes = unsent ?? []
+            unsent = nil
+            while bytes.count < 8_192, let frame = session.nextFrame() { bytes += frame.encoded() }
+            guard !bytes.isEmpty else { return }
+            guard simulation.association.send(bytes, from: node.index) else {
+                unsent = bytes
+                return
+            }
+        }
+    }
+
+    override func wake() {
+        if let until = drainingUntil, now >= until { drainingUntil = nil }
+        if let due = session.nextDeadline, due <= now { drive(.deadlinePassed) }
+        charon.reachDeadlines()
+        settle()
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import StrongSwan
+
+/// The VPN peer with its tunnels, the hosts behind both ends, and the wire between: who emits what, and who accepts it.
+///
+/// Hosts inside send to every node, as if routing were undecided; what a node's kernel may emit it does emit.
+final class Tunnels {
+    private struct Tunnel {
+        var ike: IKESPIPair?
+        var children: [ChildSPIPair] = []
+        var childMadeAt: UInt64 = 0
+        var unansweredSince: UInt64?
+    }
+
+    private unowned let simulation: Simulation
+    private var tunnels: [Tunnel]
+    private var nextIKE: UInt64 = 1
+    private var nextSPI: UInt32 = 0xc000_0000
+    /// The numbers that were on the wire, per SPI, in rising order.
+    private var used: [UInt32: [ClosedRange<UInt64>]] = [:]
+    /// How long the peer asks a gateway that does not know its SA before it starts anew.
+    private static let deadPeerTimeout = 20 * second
+    /// Tunnels that were set up anew although the peer still had them.
+    private(set) var lostCount = 0
+    /// SAs may have been lost without anybody's fault: the last holder died.
+    private(set) var mayLose = false
+    private(set) var emittedPackets: UInt64 = 0
+
+    init(_ simulation: Simulation) {
+        self.simulation = simulation
+        tunnels = Array(repeating: Tunnel(), count: simulation.settings.tunnelCount)
+    }
+
+    func start() { tick() }
+
+    // MARK: What the peer knows
+
+    func ike(of tunnel: Int) -> IKESPIPair? { tunnels[tunnel].ike }
+
+    /// All tunnels stand.
+    var areEstablished: Bool { tunnels.allSatisfy { $0.ike != nil && !$0.children.isEmpty } }
+
+    /// Whether the peer's packets reach the node's charon, and its answers the peer.
+    func isReachable(_ node: Node) -> Bool {
+        node.kernel.isEmitting && node.kernel.isMACUp && simulation.lan.owner == node.index
+    }
+
+    func newIKE() -> IKESPIPair {
+        nextIKE += 1
+        return IKESPIPair(initiator: nextIKE, responder: nextIKE << 32 | 0xbeef)
+    }
+
+    func newChild() -> ChildSPIPair {
+        nextSPI += 2
+        return ChildSPIPair(inbound: nextSPI, outbound: nextSPI + 1)
+    }
+
+    func established(_ tunnel: Int, _ spis: IKESPIPair) {
+        tunnels[tunnel].ike = spis
+        tunnels[tunnel].unansweredSince = nil
+    }
+
+    func childAdded(_ tunnel: Int, _ pair: ChildSPIPair) {
+        // The one before lives until its deletion, and no longer.
+        tunnels[tunnel].children = tunnels[tunnel].children.suffix(1) + [pair]
+        tunnels[tunnel].childMadeAt = simulation.now
+    }
+
+    func noteAnswered(_ tunnel: Int) { tunnels[tunnel].unansweredSince = nil }
+
+    /// A serving gateway does not know the tunnel's SA.
+    func noteUnanswered(_ tunnel: Int) {
+        let since = tunnels[tunnel].unansweredSince ?? simulation.now
+        tunnels[tunnel].unansweredSince = since
+        guard simulation.now >= since + Self.deadPeerTimeout else { return }
+        simulation.note("the peer gives tunnel \(tunnel) up")
+        lostCount += 1
+        tunnels[tunnel] = Tunnel()
+    }
+
+    /// A charon died: whether others have what it held is told by what they hold.
+    func charonDied(on node: Node) {
+        let others = simulation.nodes.filter { $0 !== node && $0.charon.isAlive }
+        let isSafe = tunnels.allSatisfy { tunnel in
+            tunnel.ike.map { ike in others.contains { $0.charon.has(ike) } } ?? true
+        }
+        if !isSafe { mayLose = true }
+    }
+
+    func noteGivenUp() { mayLose = true }
+
+    /// Whether the node holds every tunnel that the peer has.
+    func areHeld(by node: Node) -> Bool {
+        tunnels.allSatisfy { tunnel in
+            guard let ike = tunnel.ike else { return true }
+            return node.charon.has(ike) && tunnel.children.contains { node.kernel.hasOutbound($0.outbound) }
+        }
+    }
+
+    // MARK: Packets
+
+    private func tick() {
+        simulation.schedule(after: simulation.microseconds(30_000...70_000)) { [unowned self] in
+            let count = max(simulation.settings.packetsPerSecond / 20, 1)
+            for node in simulation.nodes { emit(from: node, count: count) }
+            tick()
+        }
+    }
+
+    /// The hosts inside send so many packets for each tunnel through this node.
+    func emit(from node: Node, count: UInt64) {
+        guard node.kernel.isEmitting else { return }
+        for (spi, last) in node.kernel.outbound {
+            let range = last + 1...last + count
+            node.kernel.noteSent(spi, last + count)
+            emittedPackets += count
+            record(spi, range, node)
+        }
+    }
+
+    private func record(_ spi: UInt32, _ range: ClosedRange<UInt64>, _ node: Node) {
+        var ranges = used[spi] ?? []
+        if let last = ranges.last, last.upperBound + 1 == range.lowerBound {
+            ranges[ranges.count - 1] = last.lowerBound...range.upperBound
+        } else {
+            ranges.append(range)
+        }
+        used[spi] = ranges
+        guard ranges.count > 1 else { return }
+        for other in ranges.dropLast() where other.overlaps(ranges[ranges.count - 1]) && other != ranges.last {
+            return simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again")
+        }
+    }
+}

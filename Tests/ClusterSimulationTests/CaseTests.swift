@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import ClusterSimulation
+
+/// One fault, or a few, against a pair that is HOT; every promise is watched, and all must be well again afterwards.
+@Suite struct CaseTests {
+    private func check(_ faults: [TimedFault], seed: UInt64 = 1, _ comment: Comment? = nil) {
+        let outcome = Run.perform(Schedule(seed: seed, faults: faults), isLogging: true)
+        if let violation = outcome.violation {
+            Issue.record("seed \(seed): \(violation)\n\(outcome.log.suffix(60).joined(separator: "\n"))")
+        }
+    }
+
+    @Test("a pair without faults gets HOT and stays so")
+    func calm() { check([]) }
+
+    @Test("any process of the Active or of the Standby may crash, at any of its next actions", arguments: 0...1)
+    func crash(node: Int) {
+        for kind in ProcessKind.allCases {
+            for actions in 0...6 { check([.init(.crash(node, kind, afterActions: actions), at: 500, for: 1_000)]) }
+        }
+    }
+
+    @Test("all processes of a node may be killed, or hang", arguments: 0...1)
+    func wholeDaemon(node: Int) {
+        for length in [100, 2_000, 8_000] as [UInt64] {
+            check([.init(.killDaemon(node), at: 300, for: length)])
+            check([.init(.stallAll(node), at: 300, for: length)])
+        }
+    }
+
+    @Test("a machine may lose power", arguments: 0...1)
+    func power(node: Int) {
+        for length in [100, 2_000, 8_000] as [UInt64] { check([.init(.powerOff(node), at: 300, for: length)]) }
+    }
+
+    @Test("the association may be cut, in one direction or both, for any time", arguments: 0...1)
+    func association(node: Int) {
+        for length in [100, 1_500, 8_000] as [UInt64] {
+            for isBothWays in [false, true] {
+                check([.init(.syncCut(from: node, isBothWays: isBothWays), at: 300, for: length)])
+            }
+        }
+    }
+
+    @Test("the LAN may be cut, in one direction or both, while the association stands", arguments: 0...1)
+    func lan(node: Int) {
+        for length in [100, 1_500, 8_000] as [UInt64] {
+            for isBothWays in [false, true] {
+                check([.init(.lanCut(from: node, isBothWays: isBothWays), at: 300, for: length)])
+            }
+        }
+    }
+
+    @Test("links of either node may fall and come back", arguments: 0...1)
+    func links(node: Int) {
+        for length in [10, 400, 8_000] as [UInt64] {
+            check([.init(.insideLink(node), at: 300, for: length)])
+            check([.init(.lanLink(node), at: 300, for: length)])
+        }
+    }
+
+    @Test("the operator hands over, and again")
+    func switchover() { check([.init(.switchover, at: 500), .init(.switchover, at: 6_000)]) }
+}
