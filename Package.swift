@@ -27,6 +27,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        // No newer minor release by itself: a module is used that the package does not promise (docs/dependencies.md).
+        .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
     ],
     targets: [
         .target(name: "CLinux"),
@@ -51,12 +54,19 @@ let package = Package(
         room("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         room("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         room("Control", uses: ["Primitives"]),
+        room(
+            "SecureChannel",
+            uses: [
+                "Primitives", .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ]),
         room("LinuxIO", uses: ["CLinux", "CSCTP", "Netlink", "ByteCodec", "Primitives"]),
         room(
             "Daemon",
             uses: [
-                "LinuxIO", "Control", "Configuration", "Netlink", "StrongSwan", "Replication", "SecurityAssociations",
-                "Tracking", "FirstHop", "ByteCodec", "Primitives", "CLinux",
+                "LinuxIO", "SecureChannel", "Control", "Configuration", "Netlink", "StrongSwan", "Replication",
+                "SecurityAssociations", "Tracking", "FirstHop", "ByteCodec", "Primitives", "CLinux",
             ]),
         room(
             "ClusterSimulation",
@@ -70,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "havpnctl",
             dependencies: [
-                "Control", "Configuration", "LinuxIO",
+                "Control", "Configuration", "SecureChannel", "LinuxIO", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
@@ -90,14 +100,20 @@ let package = Package(
         tests("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         tests("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         tests("Control", uses: ["Primitives"]),
+        tests(
+            "SecureChannel",
+            uses: [
+                "Primitives", .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
         tests("LinuxIO", uses: ["SecurityAssociations", "Netlink", "ByteCodec", "Primitives", "CLinux"]),
         tests(
             "Daemon",
             uses: [
-                "Control", "Configuration", "StrongSwan", "Replication", "SecurityAssociations", "FirstHop",
-                "Primitives",
+                "SecureChannel", "Control", "Configuration", "StrongSwan", "Replication", "SecurityAssociations",
+                "FirstHop", "Primitives",
             ]),
-        tests("havpnctl"),
+        tests("havpnctl", uses: ["SecureChannel", "LinuxIO", "Primitives"]),
         tests("ClusterSimulation"),
         .testTarget(name: "TidyTests", swiftSettings: swiftSettings),
     ],

@@ -16,7 +16,8 @@ struct Havpnctl: ParsableCommand {
             """,
         version: "havpnctl \(Release.version)",
         subcommands: [
-            Show.self, Monitor.self, Switchover.self, ReloadConfiguration.self, Check.self, PrintMetrics.self,
+            Show.self, Monitor.self, Switchover.self, ReloadConfiguration.self, Check.self, MakeIdentity.self,
+            PrintFingerprint.self, PrintMetrics.self,
         ])
 
     @OptionGroup var options: Options

@@ -9,9 +9,14 @@ enum Rooms {
         "Netlink", "Configuration", "Control",
     ]
     static let order =
-        pure + ["CLinux", "CSCTP", "LinuxIO", "Daemon", "ClusterSimulation", "havpnd", "havpnctl", "havpn-simulate"]
+        pure + [
+            "SecureChannel", "CLinux", "CSCTP", "LinuxIO", "Daemon", "ClusterSimulation", "havpnd", "havpnctl",
+            "havpn-simulate",
+        ]
     /// Pure as well, though it stands behind the daemon.
     static let alsoPure: Set = ["ClusterSimulation"]
+    /// Modules of the TLS library, which one room alone may know.
+    static let secured: Set = ["NIOSSL", "NIOCore", "NIOEmbedded", "NIOTLS", "CNIOBoringSSL"]
     static let mayCallTheSystem: Set = ["LinuxIO"]
     static let impureModules: Set = [
         "Glibc", "CLinux", "CSCTP", "LinuxIO", "Foundation", "Dispatch", "Logging", "Synchronization",

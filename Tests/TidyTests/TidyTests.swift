@@ -46,6 +46,14 @@ import Testing
         }
     }
 
+    @Test("one room alone knows the TLS library")
+    func securityIsConfined() throws {
+        for file in try SourceTree().sources where file.room != "SecureChannel" {
+            let banned = file.imports.filter { Rooms.secured.contains($0) || $0.hasPrefix("NIO") }
+            #expect(banned.isEmpty, "\(file.path): imports \(banned)")
+        }
+    }
+
     @Test("unsafe pointers appear only in LinuxIO and ByteCodec")
     func unsafePointersAreConfined() throws {
         for file in try SourceTree().sources where !["LinuxIO", "ByteCodec"].contains(file.room) {
