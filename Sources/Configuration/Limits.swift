@@ -34,6 +34,10 @@ public enum Limits {
     public static let hostnameByteCount = 63
     /// Bytes of an interface name (IFNAMSIZ without its terminator).
     public static let interfaceNameByteCount = 15
+    /// `security peer` lines: one key of the peer, and the next ones while keys are changed.
+    public static let securityPeerCount = 8
+    /// Bytes of the path of the identity file.
+    public static let identityPathByteCount = 255
     /// Bytes of the path of a UNIX socket (sun_path without its terminator).
     public static let socketPathByteCount = 107
 }

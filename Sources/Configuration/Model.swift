@@ -151,6 +151,11 @@ public struct Model: Hashable, Sendable {
         case unset
         /// `security none`, written out.
         case none
+        /// `security identity PATH` and `security peer sha256:…`: TLS between keys that know each other.
+        ///
+        /// The path is absolute and names the file with this node's own key; the peers, 1 to
+        /// `Limits.securityPeerCount` different ones in the file's order, are whom it talks to.
+        case pinned(identityPath: String, peers: [Fingerprint])
     }
 
     /// A crypto map: which groups and peers it ties together.

@@ -33,11 +33,21 @@ private struct Printer {
         if model.scheme != nil || model.security != .unset {
             lines += ["!", "redundancy inter-device"]
             if let scheme = model.scheme { lines.append(" scheme standby \(quoted(scheme))") }
-            if model.security == .none { lines.append(" security none") }
+            printSecurity(model.security)
         }
         for map in model.cryptoMaps { print(map) }
         if case .strongSwan(let settings) = model.ikeDaemon { print(settings) }
         lines.append("!")
+    }
+
+    private mutating func printSecurity(_ security: Model.Security) {
+        switch security {
+        case .unset: break
+        case .none: lines.append(" security none")
+        case .pinned(let path, let peers):
+            lines.append(" security identity \(quoted(path))")
+            for peer in peers { lines.append(" security peer \(peer)") }
+        }
     }
 
     private mutating func print(_ object: Model.TrackedObject) {

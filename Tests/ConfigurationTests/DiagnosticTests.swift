@@ -45,8 +45,6 @@ struct DiagnosticTests {
                 "track 1 interface eth0 line-protocol\ntrack 1 interface eth1 line-protocol", "2:7",
                 "already watches eth0"
             ),
-            ("redundancy inter-device\n security identity /etc/x", "2:11", "write `security none`"),
-            ("redundancy inter-device\n security peer sha256:00", "2:11", "write `security none`"),
             ("ike-daemon none", "1:12", "write `ike-daemon strongswan`"),
             ("ike-daemon strongswan\n vici charon.vici", "2:7", "absolute path"),
             ("ike-daemon strongswan\n ha-plugin local 127.0.0.2 remote 127.0.0.1", "2:12", "sorts before"),

@@ -133,6 +133,12 @@ private func randomAssociation(_ model: inout Model, _ generator: inout SplitMix
     if Bool.random(using: &generator) { association.tuning.associationRetransmissions = 6 }
     model.association = association
     model.security = .none
+    if Bool.random(using: &generator) {
+        let peers = (0..<Int.random(in: 1...Limits.securityPeerCount, using: &generator)).map { number in
+            Fingerprint(bytes: [UInt8](repeating: UInt8(number), count: 32))
+        }
+        model.security = .pinned(identityPath: "/etc/havpn/identity file.pem", peers: peers.compactMap(\.self))
+    }
 }
 
 private func randomMaps(_ model: inout Model, _ generator: inout SplitMix) {

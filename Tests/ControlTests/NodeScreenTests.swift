@@ -92,6 +92,21 @@ struct NodeScreenTests {
                 """)
     }
 
+    @Test("a secured association shows both keys, one that waits shows its own")
+    func securedAssociation() {
+        var association = AssociationView.Association()
+        association.identity = "sha256:aa"
+        var view = AssociationView()
+        view.association = association
+        #expect(view.text.contains("  Session is not encrypted\n    this node is sha256:aa\n  Paths\n"))
+        association.secured = true
+        association.peerIdentity = "sha256:bb"
+        view.association = association
+        #expect(
+            view.text.contains(
+                "  Session is encrypted\n    this node is sha256:aa\n    the peer is  sha256:bb\n  Paths\n"))
+    }
+
     @Test("counters in columns, events in lines")
     func small() {
         #expect(CountersView(["a.b": 1, "longer.name": 20]).text == "a.b          1\nlonger.name  20\n")

@@ -13,6 +13,8 @@ struct ProcessMessageTests {
         .configuration(revision: 0, text: []),
         .descriptor(.vici, peer: .replication),
         .descriptor(.processChannel, peer: .front),
+        .descriptor(.identity, peer: .supervisor),
+        .identityRequested, .identityMissing(reason: "does not exist"), .identityMissing(reason: ""),
         .stop, .failoverDied, .resume, .ready, .viciRequested, .reloadRequested, .stopped,
         .configurationAccepted(revision: .max, text: [0, 1, 255]),
         .configurationRefused(revision: 1, text: "line 3: no such thing — really"),

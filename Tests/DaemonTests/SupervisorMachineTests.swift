@@ -144,6 +144,13 @@ struct SupervisorStartTests {
         #expect(actions.last == .send(accepted, to: .front))
     }
 
+    @Test("replication alone may have this node's key")
+    func identity() {
+        var bench = Bench.ready(isPeerHot: true)
+        #expect(bench.step(.received(.identityRequested, from: .replication)) == [.openIdentity])
+        #expect(bench.step(.received(.identityRequested, from: .front)).isEmpty)
+    }
+
     @Test("frames from the wrong process are counted and change nothing")
     func wrongSender() {
         var bench = Bench.ready(isPeerHot: true)
@@ -151,7 +158,8 @@ struct SupervisorStartTests {
         #expect(bench.step(.received(.fences(addresses: []), from: .replication)).isEmpty)
         #expect(bench.step(.received(.configurationAccepted(revision: 1, text: []), from: .failover)).isEmpty)
         #expect(bench.step(.received(.viciRequested, from: .front)).isEmpty)
-        #expect(bench.machine.counters["supervisor.unexpected"] == 4)
+        #expect(bench.step(.received(.identityRequested, from: .failover)).isEmpty)
+        #expect(bench.machine.counters["supervisor.unexpected"] == 5)
         #expect(bench.step(.childEnded(.failover, how: "x")).contains(.removeAddresses([held])))
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// What a remark may be about, so that it can name a place.
 enum Place: Hashable {
     case hostname
@@ -20,7 +22,9 @@ enum Place: Hashable {
     case remoteAddresses
     case tuning
     case scheme
-    case security
+    case securityNone
+    case securityIdentity
+    case securityPeer
     case map(String)
     case mapRedundancy(String)
     case replayInterval(String)
@@ -38,12 +42,20 @@ struct MapRedundancy: Hashable {
     var position: Position
 }
 
+/// What `security` said so far; the validator makes `Model.Security` of it.
+struct SecurityDraft {
+    var isNone = false
+    var identityPath: String?
+    var peers: [Fingerprint] = []
+}
+
 /// The model while its text is being read.
 struct Draft {
     var model = Model()
     var places: [Place: Position] = [:]
     var association: Model.Association?
     var isAssociationShut = false
+    var security = SecurityDraft()
     var mapRedundancies: [MapRedundancy] = []
 
     /// Where something was said, or the first line.

@@ -9,14 +9,13 @@ extension Parser {
         try statement.finish()
         if statement.isNegated {
             draft.model.scheme = nil
-            draft.model.security = .unset
+            draft.security = SecurityDraft()
         } else {
             enter(.redundancy)
         }
     }
 
     mutating func parseRedundancy(_ statement: inout Statement) throws(Fault) {
-        let position = statement.position
         switch try statement.keyword(Mode.redundancy.statements) {
         case "scheme":
             if statement.isNegated {
@@ -30,18 +29,7 @@ extension Parser {
             try statement.finish()
             note(.scheme, place, replaces: draft.model.scheme != nil && draft.model.scheme != name)
             draft.model.scheme = name
-        default:
-            if statement.isNegated {
-                statement.skipRest()
-                draft.model.security = .unset
-                return
-            }
-            let place = statement
-            let kind = try statement.keyword(["none", "identity", "peer", "ipsec"])
-            guard kind == "none" else { throw place.unavailable("security \(kind)", write: "security none") }
-            try statement.finish()
-            draft.model.security = .none
-            draft.places[.security] = position
+        default: try parseSecurity(&statement)
         }
     }
 

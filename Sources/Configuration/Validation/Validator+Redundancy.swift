@@ -111,12 +111,6 @@ extension Validator {
             refuse(.remoteAddresses, "\(address) is the address of this node; expected one of the peer's")
         }
         checkAssociationAddresses(association)
-        if model.security == .unset {
-            refuse(
-                .association,
-                "the association must say how it is secured; write `security none` under `redundancy inter-device` "
-                    + "to let keys travel in clear (nothing else is available in this release)")
-        }
         let tuning = association.tuning
         if association.remoteAddresses.count > 1, let path = tuning.pathRetransmissions,
             let whole = tuning.associationRetransmissions, whole <= path

@@ -15,6 +15,7 @@ struct Validator {
         checkTracks()
         resolveMaps()
         checkAssociation()
+        resolveSecurity()
         checkScheme()
         sort()
     }
@@ -36,6 +37,9 @@ struct Validator {
     mutating func warn(at position: Position, _ message: String) {
         remarks.append(.init(position: position, severity: .warning, message: message))
     }
+
+    /// Sets what the `security` lines came to.
+    mutating func set(_ security: Model.Security) { draft.model.security = security }
 
     /// Replaces a crypto map of the draft.
     mutating func store(_ map: Model.CryptoMap) { draft.editMap(map.name) { $0 = map } }

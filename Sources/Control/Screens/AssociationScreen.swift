@@ -15,6 +15,8 @@ extension AssociationView.Association {
         lines.append("    established \(Wording.count(established, "time"))\(uptime)")
         lines.append("  Transport is \(transport), local port \(localPort), remote port \(remotePort)")
         lines.append("  Session is \(secured ? "encrypted" : "not encrypted")")
+        if let identity { lines.append("    this node is \(identity)") }
+        if let peerIdentity { lines.append("    the peer is  \(peerIdentity)") }
         lines.append("  Paths")
         lines.append("    local           remote          state        RTT")
         for path in paths {

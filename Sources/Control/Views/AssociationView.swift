@@ -18,6 +18,10 @@ public struct AssociationView: Codable, Hashable, Sendable {
         public var transport = "sctp"
         /// Whether the session is encrypted and authenticated.
         public var secured = false
+        /// The fingerprint of this node's key, null with `security none` or before it was read.
+        @Nullable public var identity: String? = nil
+        /// The fingerprint of the peer's key, null while the session is not encrypted.
+        @Nullable public var peerIdentity: String? = nil
         /// The local port.
         public var localPort = 5000
         /// The peer's port.

@@ -23,7 +23,7 @@ public struct RedundancyView: Codable, Hashable, Sendable {
     public var unacknowledgedRecords = 0
     /// The age of the oldest of them, null when there is none.
     @Nullable public var oldestUnacknowledgedMilliseconds: Int? = nil
-    /// How the association is secured: `none`.
+    /// How the association is secured: `none`, `TLS 1.3`, or `TLS 1.3, down` while no session stands.
     public var security = "none"
     /// The virtual addresses of the scheme.
     public var virtualAddresses: [String] = []

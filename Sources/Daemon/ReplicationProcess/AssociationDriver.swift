@@ -5,8 +5,9 @@ import Configuration
 import LinuxIO
 import Primitives
 import Replication
+import SecureChannel
 
-/// The association to the peer as a stream of frames; it opens and connects by itself, whatever is missing.
+/// The association to the peer as a stream of frames; it opens, connects and secures itself, whatever is missing.
 final class AssociationDriver {
     /// What the process hears.
     enum Event {
@@ -24,6 +25,10 @@ final class AssociationDriver {
         static let gatheredByteCount = 8_192
         /// The pause before the endpoint is opened again where that failed.
         static let retry = Interval.seconds(2)
+        /// Bytes that wait for the transport; a peer that reads nothing and makes us answer is aborted.
+        static let unsentByteCount = 262_144
+        /// The longest message.
+        static let messageByteCount = 32_768
     }
 
     /// Called with each event.
@@ -48,13 +53,21 @@ final class AssociationDriver {
     let settings: SCTPSettings
     private let reactor: Reactor
     private var endpoint: SCTPEndpoint?
+    private var link: SecureLink
+    private var linkTimer: TimerToken?
+    private var linkActions: [SecureLink.Action] = []
     private var assembler = FrameAssembler()
     private var retry: TimerToken?
-    private var unsent: [UInt8]?
+    private var strangerLoggedAt: Instant?
+    /// Bytes for the wire that the kernel has not taken: at most one message of frames, and answers of TLS.
+    private var unsent: [UInt8] = []
 
-    init(_ association: Model.Association, on reactor: Reactor) {
+    init(_ association: Model.Association, _ mode: SecureLink.Mode, on reactor: Reactor) {
         settings = Self.settings(association)
+        link = SecureLink(
+            mode, local: association.localAddresses.first ?? .any, remote: association.remoteAddresses.first ?? .any)
         self.reactor = reactor
+        if !link.isReady { fault = "this node's identity is being read" }
     }
 
     private static func settings(_ association: Model.Association) -> SCTPSettings {
@@ -69,10 +82,10 @@ final class AssociationDriver {
         return settings
     }
 
-    /// Opens the endpoint, now or as soon as it can be.
+    /// Opens the endpoint, now or as soon as it can be; without the identity that it needs nothing happens.
     func open() {
         retry = nil
-        guard endpoint == nil else { return }
+        guard endpoint == nil, link.isReady else { return }
         do {
             endpoint = try SCTPEndpoint(settings, on: reactor) { [weak self] event in self?.take(event) }
             note(fault: "no answer from the peer yet")
@@ -82,10 +95,42 @@ final class AssociationDriver {
         }
     }
 
+    /// Takes this node's key: the endpoint opens if it waited for it, and an association that stands keeps the old one.
+    func take(_ identity: NodeIdentity) {
+        guard identity.fingerprint != link.identity?.fingerprint else { return }
+        link.identity = identity
+        let moment = isUp ? ", from the next association on" : ""
+        log("%TLS-5-IDENTITY: this node is \(identity.fingerprint)\(moment)")
+        if link.mode == .pinned([identity.fingerprint]) {
+            log("%TLS-4-IDENTITY: `security peer` names this node's own key; it must name the other node's")
+        }
+        open()
+    }
+
+    /// Shows why this node's key is not to be had; one that was read before stays in use.
+    func noteIdentityMissing(_ reason: String) {
+        log("%TLS-3-IDENTITY: \(reason)")
+        if !link.isReady { fault = reason }
+    }
+
+    /// Takes the known keys; an association with one that is not among them any more ends.
+    func take(peers: [Fingerprint]) { handle(.peersChanged(peers)) }
+
+    /// This node's key; nil with `security none` or before it was read.
+    var identity: Fingerprint? { link.identity?.fingerprint }
+
+    /// The peer's key; nil while the association is not secured.
+    var peerIdentity: Fingerprint? { link.peer }
+
+    /// Whether frames pass encrypted.
+    var isSecured: Bool { link.isSecured }
+
     /// Ends the association for good.
     func close() {
         if let retry { reactor.cancel(retry) }
+        if let linkTimer { reactor.cancel(linkTimer) }
         retry = nil
+        linkTimer = nil
         endpoint?.close()
         endpoint = nil
         upSince = nil
@@ -97,51 +142,53 @@ final class AssociationDriver {
         endpoint?.abort()
     }
 
-    /// Whether the association is established.
-    var isUp: Bool { endpoint?.isUp ?? false }
+    /// Whether frames pass.
+    var isUp: Bool { upSince != nil }
 
     /// The kernel's view of the association.
     func status() -> SCTPStatus? { endpoint?.status() }
 
     /// Sends what `next` yields until it yields nothing or the kernel takes no more.
+    ///
+    /// No more is sealed than the kernel takes now, so that a word about the role waits behind one message at most.
     func pump(_ next: () -> Frame?) {
-        guard let endpoint, endpoint.isUp else { return }
-        while true {
-            var bytes = unsent ?? []
-            unsent = nil
+        while isUp, link.isOpen, flush() {
+            var bytes: [UInt8] = []
             while bytes.count < Limits.gatheredByteCount, let frame = next() { bytes += frame.encoded() }
             guard !bytes.isEmpty else { return }
-            switch endpoint.send(bytes) {
+            unsent = link.seal(bytes)
+        }
+    }
+
+    /// Gives the kernel what waits; tells whether it took all of it.
+    private func flush() -> Bool {
+        guard let endpoint else { return false }
+        while !unsent.isEmpty {
+            let message = Array(unsent.prefix(Limits.messageByteCount))
+            switch endpoint.send(message) {
             case .sent:
                 sentMessages += 1
-                sentBytes += bytes.count
-            case .wouldBlock:
-                unsent = bytes
-                return
-            case .closed: return
+                sentBytes += message.count
+                unsent.removeFirst(message.count)
+            case .wouldBlock, .closed: return false
             }
         }
+        return true
     }
 
     private func take(_ event: SCTPEvent) {
         switch event {
         case .up:
             assembler = FrameAssembler()
-            unsent = nil
-            upSince = Reactor.now()
-            establishedCount += 1
+            unsent = []
             mayPeerKernelLive = true
-            note(fault: nil)
-            onEvent(.up)
-        case .down(let reason):
-            upSince = nil
-            unsent = nil
-            mayPeerKernelLive = reason != .communicationLost
-            let text = Self.text(reason)
-            if reason != .closedHere { note(fault: text) }
-            onEvent(.down(reason: text))
-        case .message(let bytes): receive(bytes)
-        case .writable: onEvent(.writable)
+            handle(.associationCameUp)
+        case .down(let reason): goDown(reason)
+        case .message(let bytes):
+            receivedMessages += 1
+            receivedBytes += bytes.count
+            handle(.bytesReceived(bytes))
+        case .writable: if flush(), isUp { onEvent(.writable) }
         case .pathChanged(let address, let isUsable):
             log("%SCTP-5-PATH: path to \(address) is \(isUsable ? "up" : "down")")
             onEvent(.changed)
@@ -151,13 +198,61 @@ final class AssociationDriver {
             onEvent(.changed)
         case .strangerRefused(let address):
             count("association.stranger")
-            log("%SCTP-4-STRANGER: an association from \(address) was refused")
+            logStranger(address)
+        }
+    }
+
+    private func goDown(_ reason: SCTPEvent.DownReason) {
+        let wasUp = isUp
+        let wasRefused = link.isRefused
+        upSince = nil
+        unsent = []
+        handle(.associationWentDown)
+        mayPeerKernelLive = reason != .communicationLost
+        let text = Self.text(reason)
+        // Where it was refused, the reason of that says more.
+        if reason != .closedHere, !wasRefused { note(fault: wasUp ? text : text + " during the TLS handshake") }
+        onEvent(.down(reason: text))
+    }
+
+    // MARK: Security
+
+    private func handle(_ event: SecureLink.Event) {
+        link.handle(event, at: Reactor.now(), actions: &linkActions)
+        unsent += link.takeOutgoing()
+        if unsent.count > Limits.unsentByteCount {
+            count("tls.answersOverLimit")
+            abort(reason: "the peer reads nothing")
+        } else {
+            _ = flush()
+        }
+        armLinkTimer()
+        while !linkActions.isEmpty { perform(linkActions.removeFirst()) }
+    }
+
+    private func armLinkTimer() {
+        if let linkTimer { reactor.cancel(linkTimer) }
+        linkTimer = link.nextDeadline.map { deadline in
+            reactor.schedule(at: deadline) { [weak self] in self?.handle(.deadlinePassed) }
+        }
+    }
+
+    private func perform(_ action: SecureLink.Action) {
+        switch action {
+        case .noteOpened:
+            upSince = Reactor.now()
+            establishedCount += 1
+            note(fault: nil)
+            onEvent(.up)
+        case .deliver(let bytes): if isUp { receive(bytes) }
+        case .noteFault(let text): fault = text
+        case .abort(let reason): abort(reason: reason)
+        case .count(let name): count(name)
+        case .log(let line): log(line)
         }
     }
 
     private func receive(_ bytes: [UInt8]) {
-        receivedMessages += 1
-        receivedBytes += bytes.count
         assembler.append(bytes)
         let skipped = assembler.skippedAttributes
         do {
@@ -166,7 +261,7 @@ final class AssociationDriver {
                 case .frame(let frame): onEvent(.frame(frame))
                 case .unknown: count("session.unknownFrame")
                 }
-                guard upSince != nil else { return }
+                guard isUp else { return }
             }
         } catch {
             count("session.malformed")
@@ -174,6 +269,14 @@ final class AssociationDriver {
             abort(reason: "the peer sent a frame that does not decode")
         }
         for _ in skipped..<assembler.skippedAttributes { count("session.unknownAttribute") }
+    }
+
+    /// Strangers may come as often as they like, the log has one line for all of them in a while.
+    private func logStranger(_ address: IPv4Address) {
+        let now = Reactor.now()
+        guard strangerLoggedAt.map({ now >= $0 + SecureLink.Limits.refusalLog }) ?? true else { return }
+        strangerLoggedAt = now
+        log("%SCTP-4-STRANGER: an association from \(address) was refused")
     }
 
     /// Remembers what hinders the association and logs it where it is new.

@@ -119,6 +119,7 @@ final class ReplicationProcess {
         case .configuration(_, let text): configure(text)
         case .descriptor(let purpose, let peer): adopt(descriptor, purpose, peer)
         case .failoverDied: failoverDied()
+        case .identityMissing(let reason): noteIdentityMissing(reason)
         case .stop: stop()
         default: count("channel.unexpected")
         }
@@ -132,6 +133,7 @@ final class ReplicationProcess {
         case (.processChannel, .front): front = channel(descriptor, .front)
         case (.haPlugin, _): charon?.adopt(plugin: descriptor) ?? { heldPlugin = descriptor }()
         case (.vici, _): charon?.adopt(vici: descriptor)
+        case (.identity, _): adopt(identity: descriptor.take())
         default: count("channel.unexpected")
         }
     }
@@ -234,18 +236,22 @@ final class ReplicationProcess {
         let fresh = Scheme(model)
         self.model = model
         isConfigured = true
-        guard fresh != scheme else { return }
         let old = scheme
         scheme = fresh
-        rebuild(from: old)
+        if fresh != old { rebuild(from: old) }
+        requestIdentity()
     }
 
     /// Builds anew what the difference touches; what did not change keeps its sockets and state.
     private func rebuild(from old: Scheme?) {
-        if old?.association != scheme?.association || old?.name != scheme?.name {
+        if old?.association != scheme?.association || old?.name != scheme?.name
+            || old?.isSecured != scheme?.isSecured
+        {
             association?.close()
             if association != nil { drive(.associationWentDown(reason: "the configuration changed")) }
             association = scheme.flatMap(makeAssociation)
+        } else if case .pinned(let peers)? = scheme?.linkMode {
+            association?.take(peers: peers)
         }
         if old?.strongSwan != scheme?.strongSwan {
             charon?.close()

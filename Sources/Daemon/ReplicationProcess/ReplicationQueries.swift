@@ -72,6 +72,7 @@ extension ReplicationProcess {
         view.oldestUnacknowledgedMilliseconds = session.oldestUnacknowledged.map {
             Reactor.now().since($0).milliseconds
         }
+        if scheme?.isSecured == true { view.security = association?.isSecured == true ? "TLS 1.3" : "TLS 1.3, down" }
         view.virtualAddresses = (scheme?.virtualAddresses ?? []).sorted().map(\.description)
         view.missingForHot = missingForHot
         view.warnings = session.differences + [kernel?.fault].compactMap(\.self)
@@ -114,6 +115,9 @@ extension ReplicationProcess {
         shown.localPort = configured.localPort
         shown.remotePort = configured.remotePort
         shown.detail = association.fault
+        shown.secured = association.isSecured
+        shown.identity = association.identity?.description
+        shown.peerIdentity = association.peerIdentity?.description
         shown.uptimeMilliseconds = association.upSince.map { Reactor.now().since($0).milliseconds }
         shown.established = association.establishedCount
         shown.messagesSent = association.sentMessages

@@ -13,7 +13,7 @@ import StrongSwan
 extension ReplicationProcess {
     func makeAssociation(_ scheme: Scheme) -> AssociationDriver? {
         guard let settings = scheme.association else { return nil }
-        let driver = AssociationDriver(settings, on: reactor)
+        let driver = AssociationDriver(settings, scheme.linkMode, on: reactor)
         driver.onEvent = { [unowned self] event in take(event) }
         driver.count = { [unowned self] name in count(name) }
         driver.log = { [unowned self] line in log(line) }

@@ -17,6 +17,8 @@ struct Scheme: Equatable {
     let maps: [Model.CryptoMap]
     /// The association with the peer; nil where none is configured.
     let association: Model.Association?
+    /// How the association is secured.
+    let security: Model.Security
     /// Where the IKE daemon is; nil with `ike-daemon none`.
     let strongSwan: Model.StrongSwanSettings?
     /// Every group of the node with its virtual address.
@@ -32,6 +34,7 @@ struct Scheme: Equatable {
         self.group = group
         maps = model.cryptoMaps.filter { $0.redundancyGroup == name }
         association = model.association
+        security = model.security
         if case .strongSwan(let settings) = model.ikeDaemon { strongSwan = settings } else { strongSwan = nil }
         let own = model.association?.localAddresses.first ?? .any
         helloInterfaces = all.map { pair in
@@ -42,6 +45,14 @@ struct Scheme: Equatable {
 
     /// A map of the group says `stateful`, and there is a daemon whose SAs can be replicated.
     var isStateful: Bool { strongSwan != nil && maps.contains(where: \.isStateful) }
+
+    /// The association is encrypted.
+    var isSecured: Bool { linkMode != .plain }
+
+    /// The known keys of the peer, where the association is encrypted.
+    var linkMode: SecureLink.Mode {
+        if case .pinned(_, let peers) = security { .pinned(peers) } else { .plain }
+    }
 
     /// The ends of our tunnels.
     var virtualAddresses: Set<IPv4Address> { Set([group.virtualAddress].compactMap(\.self)) }

@@ -11,6 +11,7 @@ private enum FrameType: UInt8 {
     case stop = 3
     case failoverDied = 4
     case resume = 5
+    case identityMissing = 6
     case ready = 16
     case configurationAccepted = 17
     case configurationRefused = 18
@@ -19,6 +20,7 @@ private enum FrameType: UInt8 {
     case viciRequested = 21
     case reloadRequested = 22
     case stopped = 23
+    case identityRequested = 24
     case redundancyChanged = 32
     case roleChanged = 33
     case role = 34
@@ -38,7 +40,8 @@ extension ProcessMessage {
     func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 64)
         switch self {
-        case .configuration, .descriptor, .stop, .failoverDied, .resume: encodeCommand(into: &writer)
+        case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing:
+            encodeCommand(into: &writer)
         case .redundancyChanged, .roleChanged, .role: encodeRole(into: &writer)
         case .query, .answer, .event: encodeQuery(into: &writer)
         default: encodeReport(into: &writer)
@@ -57,6 +60,9 @@ extension ProcessMessage {
             writer.write(bytes: [FrameType.descriptor.rawValue, purpose.rawValue, peer.rawValue])
         case .failoverDied: writer.write(FrameType.failoverDied.rawValue)
         case .resume: writer.write(FrameType.resume.rawValue)
+        case .identityMissing(let reason):
+            writer.write(FrameType.identityMissing.rawValue)
+            writer.write(bytes: reason.utf8)
         default: writer.write(FrameType.stop.rawValue)
         }
     }
@@ -87,6 +93,7 @@ extension ProcessMessage {
             writer.write(UInt16(addresses.count))
             for address in addresses { writer.write(address) }
         case .viciRequested: writer.write(FrameType.viciRequested.rawValue)
+        case .identityRequested: writer.write(FrameType.identityRequested.rawValue)
         case .reloadRequested: writer.write(FrameType.reloadRequested.rawValue)
         case .stopped: writer.write(FrameType.stopped.rawValue)
         default: writer.write(FrameType.ready.rawValue)
@@ -146,6 +153,8 @@ extension ProcessMessage {
         case .stop: self = .stop
         case .failoverDied: self = .failoverDied
         case .resume: self = .resume
+        case .identityMissing:
+            self = .identityMissing(reason: String(decoding: reader.readRemaining(), as: UTF8.self))
         case .ready: self = .ready
         case .configurationAccepted:
             self = .configurationAccepted(revision: try reader.read(), text: Array(reader.readRemaining()))
@@ -155,6 +164,7 @@ extension ProcessMessage {
         case .holding: self = try Self.holding(&reader)
         case .fences: self = .fences(addresses: try Self.fences(&reader))
         case .viciRequested: self = .viciRequested
+        case .identityRequested: self = .identityRequested
         case .reloadRequested: self = .reloadRequested
         case .stopped: self = .stopped
         case .redundancyChanged: self = .redundancyChanged(try RedundancyStatus(parsing: &reader))

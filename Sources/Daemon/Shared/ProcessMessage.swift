@@ -22,6 +22,8 @@ enum DescriptorPurpose: UInt8, Sendable {
     case vici = 3
     /// The listening control socket.
     case control = 4
+    /// The file with this node's key, asked for by `identityRequested`.
+    case identity = 5
 }
 
 /// One virtual address that failover holds, so that the supervisor can remove it when failover dies.
@@ -46,6 +48,9 @@ enum ProcessMessage: Hashable, Sendable {
     case failoverDied
     /// Toward failover, after a restart without a ready peer: adopt what is tagged ours and be Active again.
     case resume
+    /// Toward replication: the file with this node's key cannot be opened yet, for this reason; its descriptor follows
+    /// as soon as it can.
+    case identityMissing(reason: String)
 
     // Children to the supervisor.
     /// The child has opened what it needs; `detail` is for sd_notify's STATUS.
@@ -60,6 +65,8 @@ enum ProcessMessage: Hashable, Sendable {
     case fences(addresses: [IPv4Address])
     /// Replication wants a connected VICI stream.
     case viciRequested
+    /// Replication wants the file with this node's key.
+    case identityRequested
     /// Front asks for a reload of the file.
     case reloadRequested
     /// The child has finished its orderly end and exits.

@@ -44,6 +44,7 @@ public final class Supervisor {
     private var kernel: DeathCleaner?
     private var haPlugin: HAPluginHolder
     private var vici: VICIOpener
+    private let identity: IdentityOpener
     private var exitStatus: Int32 = 0
 
     private struct Child {
@@ -76,7 +77,9 @@ public final class Supervisor {
         log.attach(to: reactor)
         control = try Self.openControl(options.runtimeDirectory)
         haPlugin = HAPluginHolder(adopting: SystemdNotifier.takeListenDescriptors())
-        vici = VICIOpener(configurationDirectory: TrustedPath.parent(of: options.configurationPath))
+        let directory = TrustedPath.parent(of: options.configurationPath)
+        vici = VICIOpener(configurationDirectory: directory)
+        identity = IdentityOpener(configurationDirectory: directory)
     }
 
     private enum StartError: Error, CustomStringConvertible {
@@ -167,6 +170,7 @@ public final class Supervisor {
         case .passControl: send(.descriptor(.control, peer: .supervisor), to: .front, descriptor: control.rawValue)
         case .passHAPlugin: passHAPlugin()
         case .openVICI: openVICI()
+        case .openIdentity: openIdentity()
         case .adopt(let text): adopt(text)
         case .readConfiguration: readConfiguration()
         case .send(let message, let role): send(message, to: role)
@@ -229,8 +233,17 @@ public final class Supervisor {
         }
     }
 
+    private func openIdentity() {
+        identity.open(on: reactor) { [unowned self] descriptor in
+            send(.descriptor(.identity, peer: .supervisor), to: .replication, descriptor: descriptor)
+        } refuse: { [unowned self] reason in
+            send(.identityMissing(reason: reason), to: .replication)
+        }
+    }
+
     private func adopt(_ text: [UInt8]) {
         guard let model = load(text, fileName: options.configurationPath).model else { return }
+        if case .pinned(let path, _) = model.security { identity.path = path } else { identity.path = nil }
         // Loads the kernel's module while somebody may.
         if model.association != nil, !SCTPEndpoint.isSupported {
             log.write("%HAVPN-3-SCTP: this kernel has no SCTP (modprobe sctp): no replication", level: .error)

@@ -44,6 +44,8 @@ struct SupervisorMachine {
         case passHAPlugin
         /// Connect to charon's VICI socket for replication, now or as soon as it can be.
         case openVICI
+        /// Open the file with this node's key for replication, now or as soon as it can be.
+        case openIdentity
         /// Take what the supervisor itself needs from an accepted configuration.
         case adopt([UInt8])
         /// Read the file.
@@ -230,6 +232,7 @@ struct SupervisorMachine {
             isFailoverReady = true
             becomeReady(&actions)
         case (.replication, .viciRequested): actions.append(.openVICI)
+        case (.replication, .identityRequested): actions.append(.openIdentity)
         case (_, .ready): break
         case (_, .stopped): stopped(role, at: now, &actions)
         default: counters["supervisor.unexpected", default: 0] += 1

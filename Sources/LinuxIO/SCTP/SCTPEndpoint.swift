@@ -131,9 +131,9 @@ public final class SCTPEndpoint {
 
     private func scheduleRetry() {
         if let retry { reactor.cancel(retry) }
-        retry = reactor.schedule(at: Reactor.now() + .milliseconds(settings.retryMilliseconds)) { [unowned self] in
-            attempt()
-        }
+        // Not in step with the peer, and not with a stranger who knows the interval.
+        let pause = settings.retryMilliseconds * Int.random(in: 75...125) / 100
+        retry = reactor.schedule(at: Reactor.now() + .milliseconds(pause)) { [unowned self] in attempt() }
     }
 
     private func serveListener() {

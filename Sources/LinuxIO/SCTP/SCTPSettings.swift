@@ -26,7 +26,7 @@ public struct SCTPSettings: Hashable, Sendable {
     public var associationRetransmissions: UInt16 = 6
     /// INITs of one attempt to connect.
     public var initialAttempts: UInt16 = 4
-    /// The pause between two attempts to connect.
+    /// The pause between two attempts to connect, a quarter less or more each time.
     public var retryMilliseconds: Int = 1000
     /// Bytes that the kernel queues for sending.
     public var sendBufferByteCount: Int32 = 131_072
