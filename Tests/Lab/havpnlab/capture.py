@@ -31,7 +31,7 @@ class Packet:
 class Capture:
     """Everything that enters one interface, or every port of a switch, until it is stopped."""
 
-    def __init__(self, namespace, interface="any", *, expression="esp or arp or icmp or udp"):
+    def __init__(self, namespace, interface="any", *, expression="esp or arp or icmp or udp", whole=False):
         self.namespace, self.interface = namespace, interface
         self.path = f"{system.RUN}/{namespace}-{interface}-{time.monotonic_ns()}.pcap"
         self.ports = {}
@@ -39,7 +39,7 @@ class Capture:
             index, name = line.split(":")[:2]
             self.ports[int(index)] = name.strip().split("@")[0]
         self.process = spawn(
-            ["tcpdump", "-i", interface, "-Q", "in", "-n", "-U", "-s", "128", "-B", "4096", "-Z", "root",
+            ["tcpdump", "-i", interface, "-Q", "in", "-n", "-U", "-s", "0" if whole else "128", "-B", "4096", "-Z", "root",
              "--immediate-mode", "--time-stamp-precision=nano", "-w", self.path, expression],
             log=self.path + ".log", namespace=namespace)
         wait_until(lambda: os.path.exists(self.path) and os.path.getsize(self.path) >= 24, 10,

@@ -24,6 +24,20 @@ def programs():
     return os.environ.get("HAVPN_PROGRAMS") or os.path.normpath(os.path.join(here, "../../../.build/release"))
 
 
+def key_path(name):
+    """Where the identity of this name lies; scenarios share them."""
+    return f"{system.RUN}/keys/{name}.pem"
+
+
+def keygen(name):
+    """Makes the identity unless it is there, and returns its fingerprint."""
+    path = key_path(name)
+    if os.path.exists(path):
+        return run(f"{programs()}/havpnctl", "fingerprint", path).strip()
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return run(f"{programs()}/havpnctl", "keygen", "--out", path).strip()
+
+
 @dataclasses.dataclass
 class Settings:
     """What scenarios vary in the two nodes' configurations."""
@@ -34,6 +48,23 @@ class Settings:
     priorities: dict = dataclasses.field(default_factory=lambda: {"r3": 105, "r4": 100})
     association_on_sync_link_alone: bool = False
     extra: str = ""
+    #: the name of a node's own key, where it is not the node's
+    keys: dict = dataclasses.field(default_factory=dict)
+    #: the names of the keys that a node knows, where it is not the other node's alone
+    known: dict = dataclasses.field(default_factory=dict)
+    #: nodes with `security none`
+    unsecured: tuple = ()
+
+    def key_path(self, router):
+        """The file of a node's own key."""
+        return key_path(self.keys.get(router, router))
+
+    def security(self, router):
+        """The `security` statements of a node."""
+        if router in self.unsecured:
+            return [" security none"]
+        known = self.known.get(router, ["r4" if router == "r3" else "r3"])
+        return [f" security identity {self.key_path(router)}"] + [f" security peer {keygen(name)}" for name in known]
 
     def text(self, router):
         """The configuration file of a node."""
@@ -60,7 +91,7 @@ class Settings:
                       "    local-ip " + " ".join(f"{network}.{number}" for network in networks),
                       "   remote-port 5000",
                       "    remote-ip " + " ".join(f"{network}.{other}" for network in networks),
-                      "redundancy inter-device", f" scheme standby {GROUP}", " security none"]
+                      "redundancy inter-device", f" scheme standby {GROUP}", *self.security(router)]
         lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5", " reverse-route", "ike-daemon strongswan",
                   f" vici {system.RUN}/{router}/run/charon.vici", " ha-plugin local 127.0.0.1 remote 127.0.0.2"]
         if self.extra:
@@ -92,6 +123,8 @@ class Gateway:
         shutil.rmtree(self.runtime, ignore_errors=True)
         os.makedirs(self.runtime)
         self.write_configuration()
+        if self.settings.keys.get(self.router) != "late":
+            keygen(self.settings.keys.get(self.router, self.router))
         self.launch()
         wait_until(lambda: self.process.poll() is not None or self.answers(), 15,
                    f"havpnd on {self.router} opened no control socket")
@@ -112,6 +145,9 @@ class Gateway:
 
     def last_words(self):
         return " | ".join(system.read_text(self.log).splitlines()[-3:])
+
+    def log_lines(self):
+        return system.read_text(self.log).splitlines()
 
     def answers(self):
         return os.path.exists(f"{self.runtime}/control.sock") and self.try_show("version") is not None

@@ -23,10 +23,11 @@ CONNECTION, CHILD = "branch", "net"
 class Charon:
     """One IKE daemon. `gateway` nodes answer at the virtual address; the branch initiates by a trap policy."""
 
-    def __init__(self, router, *, version=2, replicated=False):
+    def __init__(self, router, *, version=2, replicated=False, verbose=False):
         self.router = router
         self.version = version
         self.replicated = replicated
+        self.verbose = verbose
         self.gateway = router in ("r3", "r4")
         self.run_directory = f"{system.RUN}/{router}/run"
         self.vici = f"{self.run_directory}/charon.vici"
@@ -123,6 +124,7 @@ charon {{
             flush_line = yes
             default = 1
             knl = 1
+            ike = {4 if self.verbose else 1}
         }}
     }}
 }}

@@ -38,11 +38,14 @@ class World:
 
     # Bringing a scenario up and down.
 
-    def begin(self, settings=None, *, version=2, routers=GATEWAYS):
-        """Starts what the scenario needs in the order of a boot: havpnd before charon; returns when r3 is Active."""
+    def begin(self, settings=None, *, version=2, routers=GATEWAYS, verbose=False):
+        """Starts what the scenario needs in the order of a boot: havpnd before charon; returns when r3 is Active.
+
+        With `verbose` charon's log holds the secrets of IKE.
+        """
         settings = settings or Settings(timers="1 3")
         for router in GATEWAYS:
-            self.charons[router] = Charon(router, version=version, replicated=settings.stateful)
+            self.charons[router] = Charon(router, version=version, replicated=settings.stateful, verbose=verbose)
             if router in routers:
                 self.gateways[router] = Gateway(router, settings).start()
                 self.charons[router].start()
