@@ -8,7 +8,7 @@ public enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
     case noCertificate
     /// There is neither a key nor a certificate in PEM form.
     case nothing
-    /// TLS does not take them; most often the key and the certificate do not belong together.
+    /// TLS does not take them: they do not belong together, or the key is of a kind that it does not know.
     case unusable(String)
     /// The library could not make one.
     case notMade
@@ -19,7 +19,9 @@ public enum IdentityError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noKey: "holds no private key without a password; `havpnctl keygen` makes one"
         case .noCertificate: "holds no certificate; `havpnctl keygen` makes one with its key"
         case .nothing: "holds neither a private key nor a certificate in PEM form"
-        case .unusable(let text): "holds a key and a certificate that do not belong together (\(text))"
+        case .unusable(let text):
+            "holds a key and a certificate that TLS cannot use: they do not belong together, or are of a kind that it "
+                + "does not know (\(text))"
         case .notMade: "the library made no key"
         }
     }

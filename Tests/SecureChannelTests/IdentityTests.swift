@@ -24,6 +24,32 @@ struct IdentityTests {
 
         """
 
+    /// The same with `-algorithm EC -pkeyopt ec_paramgen_curve:secp521r1`.
+    private static let unsuitable = """
+        -----BEGIN PRIVATE KEY-----
+        MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAc6DskYaosHh/jWoE
+        dWtVL03mAqAFlwunBR7icPt8LJ64wI3L+/KdeVuDfQUXDVwfvBTVoOcHqVoTI4AD
+        d3iU6z6hgYkDgYYABAHSgc45T09vOWM9nbrKo7Ry+kGK4xpTrBIeGWytPGhIqDby
+        GvIoe1mOTSKd05a6R1zaj8SXjCmI5+mpUjo5PxbRpQE+LDV+eVPKm/s0Qd83tTca
+        BMD9aQt0wTMY6AFX+Dt+FhTbjrNH3jmpROV4R4uzGzF8fchptKbLe0xaOjKTNk3f
+        NQ==
+        -----END PRIVATE KEY-----
+        -----BEGIN CERTIFICATE-----
+        MIIB/DCCAV6gAwIBAgIUDFbz/HjdEAAAF71nv3opCIYODCIwCgYIKoZIzj0EAwIw
+        EDEOMAwGA1UEAwwFb3RoZXIwHhcNMjYxMTIzMTg1MDM1WhcNMjYxMTI0MTg1MDM1
+        WjAQMQ4wDAYDVQQDDAVvdGhlcjCBmzAQBgcqhkjOPQIBBgUrgQQAIwOBhgAEAdKB
+        zjlPT285Yz2dusqjtHL6QYrjGlOsEh4ZbK08aEioNvIa8ih7WY5NIp3TlrpHXNqP
+        xJeMKYjn6alSOjk/FtGlAT4sNX55U8qb+zRB3ze1NxoEwP1pC3TBMxjoAVf4O34W
+        FNuOs0feOalE5XhHi7MbMXx9yGm0pst7TFo6MpM2Td81o1MwUTAdBgNVHQ4EFgQU
+        PT+bS/bA1AjeNgelNzOPnGsZwRYwHwYDVR0jBBgwFoAUPT+bS/bA1AjeNgelNzOP
+        nGsZwRYwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgOBiwAwgYcCQgGrZK5H
+        Qfrm0/i4/QZU0uH260KyCqAi+tpFf1fQppi06DU/L8AxPxmb6rg/FArRGI0qaeT6
+        Qe1cB08Sbu4w110B/wJBV3YVgaYFwQl9srclcchm7OuECAg72BheAXKOVrX7xR7G
+        zY11YSZSfN845OG9q5DINP3vH58v4STjAaqkjf3mkTA=
+        -----END CERTIFICATE-----
+
+        """
+
     private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
     private func part(_ pem: [UInt8], _ name: String) -> [UInt8] {
@@ -76,6 +102,18 @@ struct IdentityTests {
             }
             #expect("\(error)".contains("do not belong together"))
         }
+    }
+
+    @Test("an identity that TLS can use passes its rehearsal")
+    func rehearsal() throws {
+        try makeIdentity().rehearse()
+        try NodeIdentity(pem: [UInt8](Self.foreign.utf8)).rehearse()
+    }
+
+    @Test("a key of a kind that TLS is not asked to know fails its rehearsal")
+    func unsuitable() throws {
+        let identity = try NodeIdentity(pem: [UInt8](Self.unsuitable.utf8))
+        #expect(throws: IdentityError.self) { try identity.rehearse() }
     }
 
     @Test("damaged files are refused, never a trap")

@@ -30,6 +30,8 @@ extension ReplicationProcess {
     private static func readIdentity(_ descriptor: Int32) throws -> NodeIdentity {
         var pem = try PrivateFile.read(descriptor, maximumByteCount: NodeIdentity.Limits.pemByteCount)
         defer { PrivateFile.erase(&pem) }
-        return try NodeIdentity(pem: pem)
+        let identity = try NodeIdentity(pem: pem)
+        try identity.rehearse()
+        return identity
     }
 }
