@@ -102,8 +102,9 @@ class Settings:
 class Gateway:
     """One havpnd and the means to ask, signal and kill its processes."""
 
-    def __init__(self, router, settings):
+    def __init__(self, router, settings, directory_of_programs=None):
         self.router, self.settings = router, settings
+        self.programs = directory_of_programs or programs()
         self.directory = f"{system.RUN}/{router}"
         self.configuration = f"{self.directory}/havpnd.conf"
         self.runtime = f"{self.directory}/havpnd"
@@ -135,7 +136,7 @@ class Gateway:
     def launch(self):
         """Starts the daemon and does not wait."""
         self.process = spawn(
-            [f"{programs()}/havpnd", "--config", self.configuration, "--runtime-directory", self.runtime],
+            [f"{self.programs}/havpnd", "--config", self.configuration, "--runtime-directory", self.runtime],
             log=self.log, namespace=self.router, environment={"SWIFT_BACKTRACE": "enable=no"},
             listen=self.relay_socket)
 
@@ -154,7 +155,7 @@ class Gateway:
 
     def control(self, *words, check=True, timeout=15):
         """Runs havpnctl and returns its text."""
-        return run(f"{programs()}/havpnctl", "--socket", f"{self.runtime}/control.sock", *words,
+        return run(f"{self.programs}/havpnctl", "--socket", f"{self.runtime}/control.sock", *words,
                    namespace=self.router, check=check, timeout=timeout)
 
     def show(self, *words):

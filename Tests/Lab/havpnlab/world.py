@@ -23,6 +23,8 @@ class World:
 
     def __init__(self):
         self.routing, self.charons, self.gateways, self.watches = {}, {}, {}, []
+        #: Directories of other builds, by router; the rest runs this one.
+        self.programs = {}
 
     def build(self):
         topology.build()
@@ -46,14 +48,21 @@ class World:
         settings = settings or Settings(timers="1 3")
         for router in GATEWAYS:
             self.charons[router] = Charon(router, version=version, replicated=settings.stateful, verbose=verbose)
-            if router in routers:
-                self.gateways[router] = Gateway(router, settings).start()
-                self.charons[router].start()
+        for router in routers:
+            self.gateways[router] = self.gateway(router, settings).start()
+            self.charons[router].start()
+            if router == routers[0] and len(set(settings.priorities.values())) == 1:
+                # Nothing but the order of the boot says who shall be Active.
+                self.gateways[router].wait_for_state("Active", 60)
         self.charons["r5"] = Charon("r5", version=version).start()
         self.gateways[routers[0]].wait_for_state("Active", 60)
         if len(routers) > 1:
             self.gateways[routers[1]].wait_for_state("Standby", 60)
         return self
+
+    def gateway(self, router, settings):
+        """The node's havpnd, not started, of the build that is meant to run there."""
+        return Gateway(router, settings, self.programs.get(router))
 
     def bring_tunnel_up(self, standby="r4", active="r3"):
         """Pings until r6 reaches r2, and until the standby (None: without one) is HOT and shows the tunnel."""
@@ -92,7 +101,7 @@ class World:
         topology.build_router(router)
         self.routing[router].stop()
         self.routing[router].start()
-        self.gateways[router] = Gateway(router, gateway.settings).start()
+        self.gateways[router] = self.gateway(router, gateway.settings).start()
         self.charons[router].start()
         return before
 
