@@ -13,6 +13,9 @@ public struct ByteWriter: Sendable {
     /// The number of bytes written so far.
     public var count: Int { bytes.count }
 
+    /// Gives the bytes away without a copy, for content that must not stay behind.
+    public consuming func finish() -> [UInt8] { bytes }
+
     /// Appends a big-endian integer.
     public mutating func write<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
         for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {

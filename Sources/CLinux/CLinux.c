@@ -114,6 +114,13 @@ ssize_t havpn_receive_netlink(int fd, void *buffer, size_t capacity, uint32_t *s
     return length;
 }
 
+uint32_t havpn_netlink_port(int fd) {
+    struct sockaddr_nl address = {0};
+    socklen_t length = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) return 0;
+    return address.nl_pid;
+}
+
 int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol) {
     struct sockaddr_ll address = {
         .sll_family = AF_PACKET,

@@ -36,7 +36,10 @@ private struct Printer {
             printSecurity(model.security)
         }
         for map in model.cryptoMaps { print(map) }
-        if case .strongSwan(let settings) = model.ikeDaemon { print(settings) }
+        switch model.ikeDaemon {
+        case .strongSwan(let settings): print(settings)
+        case .none: lines += ["!", "ike-daemon none"]
+        }
         lines.append("!")
     }
 

@@ -45,6 +45,9 @@ public final class NetlinkSocket {
         _ = setsockopt(descriptor.rawValue, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, 4)
     }
 
+    /// The number that the kernel names as the cause of what this socket changes (`nlmsg_pid` of events).
+    public var portID: UInt32 { havpn_netlink_port(descriptor.rawValue) }
+
     /// Sends one request and returns the messages that answer it, without the acknowledgement.
     ///
     /// A request without NLM_F_ACK and without an answer would wait: NLM_F_ACK is added to every request that is not a
@@ -57,7 +60,8 @@ public final class NetlinkSocket {
 
     /// Sends many requests in one system call and returns the errno of each in order, 0 for success.
     ///
-    /// Every request must ask for an acknowledgement; at most 256 travel at once, so a longer list is cut in pieces.
+    /// The kernel answers each refusal, and of the rest the last alone, which comes behind all others; at most 256 requests
+    /// travel at once, so a longer list is cut in pieces.
     public func batch(_ requests: [NetlinkRequest]) throws(NetlinkError) -> [Int32] {
         var codes: [Int32] = []
         codes.reserveCapacity(requests.count)
@@ -65,9 +69,9 @@ public final class NetlinkSocket {
             let piece = requests[start..<min(start + Self.batchSize, requests.count)]
             let first = sequence &+ 1
             var bytes: [UInt8] = []
-            for request in piece {
+            for (position, request) in piece.enumerated() {
                 sequence &+= 1
-                bytes += request.with(flags: NetlinkFlags.acknowledge).bytes(sequence: sequence)
+                request.append(to: &bytes, sequence: sequence, isAcknowledged: position == piece.count - 1)
             }
             try sendBytes(bytes)
             codes += try collectAcknowledgements(first: first, count: piece.count)
@@ -148,16 +152,14 @@ public final class NetlinkSocket {
 
     private func collectAcknowledgements(first: UInt32, count: Int) throws(NetlinkError) -> [Int32] {
         var codes = [Int32](repeating: 0, count: count)
-        var left = count
-        while left > 0 {
+        while true {
             for message in try receive() where message.type == NetlinkControl.error {
                 let position = Int(message.sequence &- first)
                 guard position < count else { continue }
                 codes[position] = try acknowledgement(message).code
-                left -= 1
+                if position == count - 1 { return codes }
             }
         }
-        return codes
     }
 
     private func throwIfRefused(_ message: NetlinkMessage) throws(NetlinkError) {

@@ -114,6 +114,14 @@ public struct NetlinkRequest: Hashable, Sendable {
         return writer.bytes
     }
 
+    /// Appends the whole message to a batch, with or without NLM_F_ACK.
+    public func append(to batch: inout [UInt8], sequence: UInt32, isAcknowledged: Bool) {
+        var copy = self
+        copy.flags &= ~NetlinkFlags.acknowledge
+        if isAcknowledged { copy.flags |= NetlinkFlags.acknowledge }
+        batch.append(contentsOf: copy.bytes(sequence: sequence))
+    }
+
     /// The same request with more flags.
     public func with(flags more: UInt16) -> NetlinkRequest {
         var copy = self

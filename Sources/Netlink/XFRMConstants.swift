@@ -36,22 +36,68 @@ public enum XFRMMessage {
 
 /// `XFRMA_…` of `linux/xfrm.h`.
 public enum XFRMAttribute {
+    /// XFRMA_ALG_AUTH.
+    public static let authentication: UInt16 = 1
+    /// XFRMA_ALG_CRYPT.
+    public static let encryption: UInt16 = 2
+    /// XFRMA_ALG_COMP.
+    public static let compression: UInt16 = 3
     /// XFRMA_ENCAP.
     public static let encapsulation: UInt16 = 4
     /// XFRMA_TMPL.
     public static let templates: UInt16 = 5
     /// XFRMA_SA.
     public static let sa: UInt16 = 6
+    /// XFRMA_POLICY.
+    public static let policy: UInt16 = 7
+    /// XFRMA_SEC_CTX.
+    public static let securityContext: UInt16 = 8
     /// XFRMA_LTIME_VAL.
     public static let usage: UInt16 = 9
     /// XFRMA_REPLAY_VAL.
     public static let replay: UInt16 = 10
+    /// XFRMA_REPLAY_THRESH.
+    public static let replayThreshold: UInt16 = 11
+    /// XFRMA_ETIMER_THRESH.
+    public static let timerThreshold: UInt16 = 12
+    /// XFRMA_SRCADDR.
+    public static let sourceAddress: UInt16 = 13
+    /// XFRMA_COADDR.
+    public static let careOfAddress: UInt16 = 14
+    /// XFRMA_LASTUSED.
+    public static let lastUsed: UInt16 = 15
+    /// XFRMA_POLICY_TYPE.
+    public static let policyType: UInt16 = 16
+    /// XFRMA_ALG_AEAD.
+    public static let aead: UInt16 = 18
+    /// XFRMA_ALG_AUTH_TRUNC.
+    public static let truncatedAuthentication: UInt16 = 20
     /// XFRMA_MARK.
     public static let mark: UInt16 = 21
+    /// XFRMA_TFCPAD.
+    public static let trafficPadding: UInt16 = 22
     /// XFRMA_REPLAY_ESN_VAL.
     public static let extendedReplay: UInt16 = 23
+    /// XFRMA_SA_EXTRA_FLAGS.
+    public static let extraFlags: UInt16 = 24
+    /// XFRMA_PAD.
+    public static let padding: UInt16 = 27
+    /// XFRMA_OFFLOAD_DEV.
+    public static let offloadDevice: UInt16 = 28
+    /// XFRMA_SET_MARK.
+    public static let outputMark: UInt16 = 29
+    /// XFRMA_SET_MARK_MASK.
+    public static let outputMarkMask: UInt16 = 30
     /// XFRMA_IF_ID.
     public static let interfaceID: UInt16 = 31
+    /// XFRMA_MTIMER_THRESH.
+    public static let mappingThreshold: UInt16 = 32
+    /// XFRMA_SA_DIR.
+    public static let direction: UInt16 = 33
+    /// XFRMA_NAT_KEEPALIVE_INTERVAL.
+    public static let keepalive: UInt16 = 34
+    /// XFRMA_SA_PCPU.
+    public static let processor: UInt16 = 35
 }
 
 /// Legacy group bits of XFRM: bit N-1 for group N.
@@ -88,6 +134,8 @@ public enum XFRMSize {
     public static let expire = 232
     /// `struct xfrm_user_mapping`.
     public static let mapping = 64
+    /// `struct xfrm_user_polexpire`.
+    public static let policyExpire = 176
     /// `struct xfrm_userpolicy_id`.
     public static let policyIdentity = 64
     /// `struct xfrm_encap_tmpl`.

@@ -44,23 +44,7 @@ public enum XFRMRequest {
             type: XFRMMessage.newCounters, flags: NetlinkFlags.acknowledge | NetlinkFlags.replace,
             fixed: countersIdentity(identity))
         append(mark, to: &request)
-        var writer = ByteWriter(capacity: 64)
-        if replay.usesExtendedStructure {
-            writer.writeHost(UInt32(replay.bitmap.count))
-            writer.writeHost(UInt32(truncatingIfNeeded: replay.outbound))
-            writer.writeHost(UInt32(truncatingIfNeeded: replay.inbound))
-            writer.writeHost(UInt32(truncatingIfNeeded: replay.outbound >> 32))
-            writer.writeHost(UInt32(truncatingIfNeeded: replay.inbound >> 32))
-            writer.writeHost(replay.windowPackets)
-            for word in replay.bitmap { writer.writeHost(word) }
-            request.append(XFRMAttribute.extendedReplay, bytes: writer.bytes)
-        } else {
-            precondition(replay.outbound <= UInt64(UInt32.max) && replay.inbound <= UInt64(UInt32.max))
-            writer.writeHost(UInt32(replay.outbound))
-            writer.writeHost(UInt32(replay.inbound))
-            writer.writeHost(replay.bitmap.first ?? 0)
-            request.append(XFRMAttribute.replay, bytes: writer.bytes)
-        }
+        append(replay, to: &request)
         return request
     }
 
@@ -101,6 +85,27 @@ public enum XFRMRequest {
         writer.write(direction.rawValue)
         writer.pad(3)
         return NetlinkRequest(type: XFRMMessage.deletePolicy, flags: NetlinkFlags.acknowledge, fixed: writer.bytes)
+    }
+
+    /// Appends the replay structure that the SA has.
+    static func append(_ replay: KernelReplay, to request: inout NetlinkRequest) {
+        var writer = ByteWriter(capacity: 64)
+        if replay.usesExtendedStructure {
+            writer.writeHost(UInt32(replay.bitmap.count))
+            writer.writeHost(UInt32(truncatingIfNeeded: replay.outbound))
+            writer.writeHost(UInt32(truncatingIfNeeded: replay.inbound))
+            writer.writeHost(UInt32(truncatingIfNeeded: replay.outbound >> 32))
+            writer.writeHost(UInt32(truncatingIfNeeded: replay.inbound >> 32))
+            writer.writeHost(replay.windowPackets)
+            for word in replay.bitmap { writer.writeHost(word) }
+            request.append(XFRMAttribute.extendedReplay, bytes: writer.bytes)
+        } else {
+            precondition(replay.outbound <= UInt64(UInt32.max) && replay.inbound <= UInt64(UInt32.max))
+            writer.writeHost(UInt32(replay.outbound))
+            writer.writeHost(UInt32(replay.inbound))
+            writer.writeHost(replay.bitmap.first ?? 0)
+            request.append(XFRMAttribute.replay, bytes: writer.bytes)
+        }
     }
 
     private static func append(_ mark: KernelSA.Mark?, to request: inout NetlinkRequest) {

@@ -13,8 +13,12 @@ import SecurityAssociations
 /// Role frames overtake records; a backlog of deltas over its limit is thrown away for a snapshot.
 struct OutgoingFrames: Sendable {
     private enum Delta: Sendable {
-        case record(SecretBytes, madeAt: Instant)
+        case record(SecretBytes, key: RecordKey?, madeAt: Instant)
         case mark(digest: UInt64)
+        case begin(count: UInt32)
+        case end(digest: UInt64)
+        /// A mark that a later record made untrue.
+        case nothing
     }
 
     private struct Snapshot: Sendable {
@@ -28,6 +32,16 @@ struct OutgoingFrames: Sendable {
     private var snapshot: Snapshot?
     private var deltas: Deque<Delta> = []
     private var deltaByteCount = 0
+    /// Where the record of a key waits, and how many deltas have left.
+    private var positions: [RecordKey: Int] = [:]
+    private var poppedCount = 0
+    private var markPosition: Int?
+    /// A copy is being read: its end has not been added.
+    private(set) var isCopying = false
+    /// Its beginning has left, its end has not.
+    private var isCopyOnItsWay = false
+    /// Records need an open window: the peer holds them until its kernel has them.
+    var isWindowed = false
     private var unacknowledged: Deque<(sequence: UInt64, madeAt: Instant)> = []
     private var lastSequence: UInt64 = 0
 
@@ -50,7 +64,7 @@ struct OutgoingFrames: Sendable {
     /// When the oldest record that the peer has not acknowledged was made.
     var oldestUnacknowledged: Instant? {
         if let first = unacknowledged.first { return first.madeAt }
-        guard case .record(_, let madeAt) = deltas.first else { return nil }
+        guard case .record(_, _, let madeAt) = deltas.first else { return nil }
         return madeAt
     }
 
@@ -84,30 +98,77 @@ struct OutgoingFrames: Sendable {
         unacknowledged.removeAll()
         counters.removeAll()
         snapshot = nil
+        isCopying = false
+        isCopyOnItsWay = false
         snapshotEndSequence = nil
         needsSnapshot = true
     }
 
+    /// Starts a copy whose records come as deltas, so that none of it waits here longer than it must.
+    mutating func beginCopy(count: UInt32) {
+        stopRecords()
+        needsSnapshot = false
+        isCopying = true
+        append(.begin(count: count))
+    }
+
+    /// Ends the copy; false when it was given up meanwhile.
+    mutating func endCopy(digest: UInt64) -> Bool {
+        guard isCopying else { return false }
+        isCopying = false
+        append(.end(digest: digest))
+        return true
+    }
+
     /// Adds a delta; false when the backlog went over its limit and a snapshot is needed.
-    mutating func add(record bytes: SecretBytes, at now: Instant) -> Bool {
+    ///
+    /// A record whose key waits already takes that one's place.
+    mutating func add(record bytes: SecretBytes, key: RecordKey?, at now: Instant) -> Bool {
         guard !needsSnapshot else { return true }
+        if let key, let position = positions[key], replace(at: position, bytes) { return true }
         guard deltas.count < ReplicationLimits.queuedRecords,
             deltaByteCount + bytes.count <= ReplicationLimits.queuedByteCount
         else {
             dropDeltas()
             snapshot = nil
+            isCopying = false
+            isCopyOnItsWay = false
             needsSnapshot = true
             return false
         }
-        deltas.append(.record(bytes, madeAt: now))
+        if let key { positions[key] = poppedCount + deltas.count }
+        append(.record(bytes, key: key, madeAt: now))
         deltaByteCount += bytes.count
         return true
+    }
+
+    private mutating func append(_ delta: Delta) { deltas.append(delta) }
+
+    private mutating func replace(at position: Int, _ bytes: SecretBytes) -> Bool {
+        let index = position - poppedCount
+        guard deltas.indices.contains(index), case .record(let old, let key, let madeAt) = deltas[index] else {
+            return false
+        }
+        deltaByteCount += bytes.count - old.count
+        deltas[index] = .record(bytes, key: key, madeAt: madeAt)
+        // The digest of a mark behind it was taken with the old content.
+        if let markPosition, markPosition > position { voidMark() }
+        return true
+    }
+
+    private mutating func voidMark() {
+        guard let markPosition else { return }
+        if deltas.indices.contains(markPosition - poppedCount) { deltas[markPosition - poppedCount] = .nothing }
+        self.markPosition = nil
     }
 
     /// Adds the digest of the journal behind the last delta.
     mutating func add(mark digest: UInt64) {
         guard !needsSnapshot else { return }
-        if case .mark = deltas.last { deltas.removeLast() }
+        // Only the latest says something about what the peer will hold. While a copy is read, none does.
+        guard !isCopying else { return }
+        voidMark()
+        markPosition = poppedCount + deltas.count
         deltas.append(.mark(digest: digest))
     }
 
@@ -124,15 +185,41 @@ struct OutgoingFrames: Sendable {
         if let frame = urgent.popFirst() { return frame }
         if let frame = counters.popFirst() { return frame }
         if snapshot != nil { return nextOfSnapshot() }
-        guard let delta = deltas.popFirst() else { return nil }
-        switch delta {
-        case .record(let bytes, let madeAt):
-            deltaByteCount -= bytes.count
-            lastSequence += 1
-            unacknowledged.append((lastSequence, madeAt))
-            return .record(sequence: lastSequence, bytes: bytes)
-        case .mark(let digest): return .mark(sequence: lastSequence, digest: digest)
+        return nextDelta()
+    }
+
+    /// Whether records of the kernel's tables may leave: a standby holds no more than a window of them.
+    private var isWindowOpen: Bool {
+        lastSequence < acknowledgedSequence + UInt64(ReplicationLimits.windowRecords) || !isWindowed
+    }
+
+    private mutating func nextDelta() -> Frame? {
+        while isWindowOpen, let delta = deltas.popFirst() {
+            poppedCount += 1
+            switch delta {
+            case .record(let bytes, let key, let madeAt):
+                if let key { positions[key] = nil }
+                deltaByteCount -= bytes.count
+                lastSequence += 1
+                // Records of a copy are not late: the copy is as long as it is.
+                if !isCopyOnItsWay { unacknowledged.append((lastSequence, madeAt)) }
+                return .record(sequence: lastSequence, bytes: bytes)
+            case .mark(let digest):
+                markPosition = nil
+                return .mark(sequence: lastSequence, digest: digest)
+            case .begin(let count):
+                lastSequence += 1
+                isCopyOnItsWay = true
+                return .snapshotBegin(sequence: lastSequence, count: count)
+            case .end(let digest):
+                lastSequence += 1
+                isCopyOnItsWay = false
+                snapshotEndSequence = lastSequence
+                return .snapshotEnd(sequence: lastSequence, digest: digest)
+            case .nothing: continue
+            }
         }
+        return nil
     }
 
     private mutating func nextOfSnapshot() -> Frame? {
@@ -155,6 +242,9 @@ struct OutgoingFrames: Sendable {
     }
 
     private mutating func dropDeltas() {
+        poppedCount += deltas.count
+        positions.removeAll()
+        markPosition = nil
         deltas.removeAll()
         deltaByteCount = 0
     }

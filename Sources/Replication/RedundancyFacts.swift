@@ -30,6 +30,8 @@ public struct RedundancyFacts: Hashable, Sendable {
     public var mayPeerKernelLive = false
     /// Why the IKE daemon is unfit; nil if it is fit or none is configured.
     public var daemonFault: String?
+    /// Why the kernel does not take or show SAs, with `ike-daemon none`; nil while it does.
+    public var kernelFault: String?
     /// A snapshot arrives or has arrived on this standby.
     public var isSnapshotBegun = false
     /// The snapshot is complete and the digest was equal at the last mark.
@@ -52,7 +54,7 @@ public struct RedundancyFacts: Hashable, Sendable {
             if isDraining { return (.activeDrain, []) }
             return (isTakeoverComplete ? .active : .activeFast, [])
         }
-        var missing = [associationFault, daemonFault].compactMap(\.self)
+        var missing = [associationFault, daemonFault, kernelFault].compactMap(\.self)
         guard isSessionUp else {
             if associationFault == nil { missing.append("no session with the peer") }
             return (wasSessionUp ? .standbyCold : .negotiation, missing)
@@ -62,8 +64,8 @@ public struct RedundancyFacts: Hashable, Sendable {
         guard isStateful else { return (missing.isEmpty ? .standbyHot : .standbyCold, missing) }
         guard isSnapshotBegun else { return (.standbyCold, missing + ["the Active has not sent its records"]) }
         if !isJournalEqual { missing.append("the records are not complete") }
-        if !isDelivered { missing.append("not all records are delivered to the IKE daemon") }
-        if !isVerified { missing.append("IKE daemon and kernel are not verified against the records") }
+        if !isDelivered { missing.append("not all records are delivered") }
+        if !isVerified { missing.append("the SAs are not verified against the records") }
         if !areCountersInstalled { missing.append("outbound sequence numbers are not installed") }
         if missing.isEmpty { return (.standbyHot, []) }
         return (daemonFault == nil ? .standbyColdBulk : .standbyCold, missing)

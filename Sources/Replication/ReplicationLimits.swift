@@ -14,6 +14,14 @@ public enum ReplicationLimits {
     public static let queuedRecords = 8_192
     /// Bytes of records that may wait.
     public static let queuedByteCount = 8 << 20
+    /// Records of the kernel's tables that may be on their way without being acknowledged.
+    public static let windowRecords = 4_096
+    /// Records that a standby holds before its kernel has them: the window, and what frames it.
+    public static let queuedWrites = windowRecords + 1_024
+    /// Records that one batch of writes may come from.
+    public static let recordsPerBatch = 256
+    /// SAs whose moved numbers go into one report; the rest waits for the next.
+    public static let numbersPerReport = 16_384
     /// Role frames that may wait; they are a handful in a role's life.
     public static let queuedUrgentFrames = 256
     /// SAs in one counter frame.
@@ -27,6 +35,10 @@ public enum ReplicationLimits {
     /// Entries kept in the redundancy history.
     public static let historyEntries = 64
 
+    /// The pause before a write that the kernel had no memory for is repeated.
+    public static let writeRetry = Interval.milliseconds(100)
+    /// The pause between a digest that differs and the next request for a copy, so that a difference that stays costs little.
+    public static let copyRetry = Interval.seconds(2)
     /// How long the peer may take to say hello.
     public static let helloTimeout = Interval.seconds(3)
     /// The heartbeat's period.

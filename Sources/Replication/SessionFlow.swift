@@ -28,7 +28,10 @@ extension SessionMachine {
 
     /// Decides by both roles and both journals who is the source.
     mutating func evaluateFlow(actions: inout [Action]) {
-        guard phase == .established, let peer else { return changeFlow(to: .idle, actions: &actions) }
+        // Without the same kind of records there is nothing that one could give the other.
+        guard phase == .established, let peer, peer.hasKernelRecords == local.hasKernelRecords else {
+            return changeFlow(to: .idle, actions: &actions)
+        }
         let wanted: Flow =
             switch (local.isActive, peer.isActive) {
             case (true, false):

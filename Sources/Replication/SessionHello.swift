@@ -42,9 +42,15 @@ public struct SessionHello: Hashable, Sendable {
     /// What the names of items start with that tell the IKE daemon's connections.
     public static let connectionPrefix = "connection "
 
+    /// The capability of a node whose records are those of its kernel (`KernelRecord`), not of an IKE daemon.
+    public static let kernelRecords: UInt32 = 1
+
+    /// Whether the sender's records are those of its kernel.
+    public var hasKernelRecords: Bool { capabilities & Self.kernelRecords != 0 }
+
     /// Must equal `ReplicationLimits.protocolVersion`.
     public var protocolVersion: UInt16
-    /// Bits for what a later version may offer.
+    /// What the sender offers, a bit each; unknown bits are ignored.
     public var capabilities: UInt32 = 0
     /// A random number drawn when the sender's replication process started.
     public var bootID: UInt64

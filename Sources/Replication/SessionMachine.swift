@@ -55,12 +55,16 @@ public struct SessionMachine: Sendable {
         case frameReceived(Frame)
         /// Role, term, journal or configuration of this node changed.
         case localChanged(SessionHello, state: RedundancyState)
-        /// The journal grew by a record.
-        case recordMade(SecretBytes)
+        /// The journal grew by a record; one with a key replaces what waits under the same key.
+        case recordMade(SecretBytes, key: RecordKey? = nil)
         /// The journal's digest behind the last record.
         case digestTaken(UInt64)
         /// The answer to `makeSnapshot`.
         case snapshotMade([SecretBytes], digest: UInt64)
+        /// The answer to `makeSnapshot` where records are read piece by piece: `recordMade` follows, then `copyEnded`.
+        case copyBegun(count: UInt32)
+        /// The copy is whole.
+        case copyEnded(digest: UInt64)
         /// What was received up to `through` is in the daemon and the kernel.
         case recordsDelivered(through: UInt64)
         /// A digest differed, or the local copy was lost.
@@ -151,6 +155,9 @@ public struct SessionMachine: Sendable {
     /// Records that the peer has not acknowledged, sent or not.
     public var unacknowledgedCount: Int { outgoing.unacknowledgedCount }
 
+    /// A copy is being read: what waits for the transport tells when to read more.
+    public var isCopying: Bool { outgoing.isCopying }
+
     /// When the oldest of them was made; nil when there is none, or only a snapshot.
     public var oldestUnacknowledged: Instant? { outgoing.oldestUnacknowledged }
 
@@ -193,7 +200,11 @@ public struct SessionMachine: Sendable {
         case (.greeting, .frameReceived): actions.append(.count("session.frameBeforeHello"))
         case (.established, .frameReceived(let frame)): receive(frame, at: now, actions: &actions)
         case (_, .localChanged(let hello, let state)): changeLocal(hello, state, at: now, actions: &actions)
-        case (.established, .recordMade(let bytes)): addRecord(bytes, at: now, actions: &actions)
+        case (.established, .recordMade(let bytes, let key)): addRecord(bytes, key, at: now, actions: &actions)
+        case (.established, .copyBegun(let count)) where flow == .sending:
+            outgoing.isWindowed = true
+            outgoing.beginCopy(count: count)
+        case (.established, .copyEnded(let digest)) where flow == .sending: _ = outgoing.endCopy(digest: digest)
         case (.established, .digestTaken(let digest)) where flow == .sending: outgoing.add(mark: digest)
         case (.established, .snapshotMade(let records, let digest)) where flow == .sending || flow == .lending:
             begin(snapshot: records, digest, &actions)
@@ -206,7 +217,7 @@ public struct SessionMachine: Sendable {
         case (_, .roleMessageMade): actions.append(.count("role.unsentWithoutSession"))
         case (_, .deadlinePassed): passDeadlines(at: now, actions: &actions)
         case (_, .recordMade), (_, .digestTaken), (_, .snapshotMade), (_, .recordsDelivered), (_, .copyFoundWrong),
-            (_, .countersTaken), (_, .countersInstalled):
+            (_, .countersTaken), (_, .countersInstalled), (_, .copyBegun), (_, .copyEnded):
             // Without a session, or as the wrong side of it, local work has no addressee; a snapshot will carry it.
             break
         }
@@ -241,12 +252,12 @@ public struct SessionMachine: Sendable {
         if !outgoing.add(urgent: frame) { actions.append(.count("session.urgentOverLimit")) }
     }
 
-    private mutating func addRecord(_ bytes: SecretBytes, at now: Instant, actions: inout [Action]) {
+    private mutating func addRecord(_ bytes: SecretBytes, _ key: RecordKey?, at now: Instant, actions: inout [Action]) {
         guard flow == .sending else { return }
         guard bytes.count <= ReplicationLimits.recordByteCount else {
             return actions.append(.count("session.recordOverLimit"))
         }
-        if !outgoing.add(record: bytes, at: now) {
+        if !outgoing.add(record: bytes, key: key, at: now) {
             actions.append(.count("session.backlogOverLimit"))
             actions.append(.makeSnapshot)
         }

@@ -15,6 +15,9 @@ public final class SecretBytes: Sendable {
         storage.append(contentsOf: bytes)
     }
 
+    /// Takes over `bytes` without a copy; they must have no other owner, else that one keeps them.
+    public init(taking bytes: consuming [UInt8]) { storage = bytes }
+
     deinit { wipe(&storage) }
 
     /// The number of bytes.
@@ -25,6 +28,13 @@ public final class SecretBytes: Sendable {
         _ body: ([UInt8]) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(storage)
+    }
+
+    /// Tells whether no bit is set; true for no bytes at all.
+    public var isAllZero: Bool {
+        var seen: UInt8 = 0
+        for byte in storage { seen |= byte }
+        return seen == 0
     }
 
     /// Tells whether `other` lists the same bytes.

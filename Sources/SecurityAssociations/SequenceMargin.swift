@@ -40,6 +40,8 @@ public struct SequenceMargin: Hashable, Sendable {
     public static let lastUsable32: UInt64 = 0xf000_0000
     /// The wrap guard for 64-bit sequence numbers.
     public static let lastUsable64: UInt64 = .max - (1 << 32)
+    /// Reports closer together than this make no rate.
+    static let leastMeasuredMilliseconds = 200
     /// The largest margin with 32-bit numbers: 60 takeovers before the space ends.
     public static let largest32: UInt64 = 1 << 26
     /// The largest margin with 64-bit numbers: far below the jump that confuses a receiver's high half (2^31).
@@ -51,7 +53,9 @@ public struct SequenceMargin: Hashable, Sendable {
     public private(set) var synced: UInt64 = 0
     /// Packets per second between the last reports: rises at once, falls by an eighth each report.
     public private(set) var packetsPerSecond: UInt64 = 0
-    private var syncedAt: Instant?
+    /// The report that the rate is measured from: reports that queued up come in bursts, which are no rate.
+    private var measuredSequence: UInt64 = 0
+    private var measuredAt: Instant?
 
     /// Starts without a report.
     public init(isExtended: Bool) { self.isExtended = isExtended }
@@ -62,14 +66,18 @@ public struct SequenceMargin: Hashable, Sendable {
     @discardableResult
     public mutating func reported(_ sequence: UInt64, at now: Instant) -> Bool {
         guard sequence >= synced else { return false }
-        if let syncedAt {
-            let elapsed = max(now.since(syncedAt).milliseconds, 1)
-            let moved = (sequence - synced).multipliedReportingOverflow(by: 1000)
+        synced = sequence
+        guard let measuredAt else {
+            (measuredSequence, self.measuredAt) = (sequence, now)
+            return true
+        }
+        let elapsed = now.since(measuredAt).milliseconds
+        if elapsed >= Self.leastMeasuredMilliseconds {
+            let moved = (sequence - measuredSequence).multipliedReportingOverflow(by: 1000)
             let rate = (moved.overflow ? UInt64.max : moved.partialValue) / UInt64(elapsed)
             packetsPerSecond = max(rate, packetsPerSecond - packetsPerSecond / 8)
+            (measuredSequence, self.measuredAt) = (sequence, now)
         }
-        synced = sequence
-        syncedAt = now
         return true
     }
 

@@ -45,7 +45,6 @@ struct DiagnosticTests {
                 "track 1 interface eth0 line-protocol\ntrack 1 interface eth1 line-protocol", "2:7",
                 "already watches eth0"
             ),
-            ("ike-daemon none", "1:12", "write `ike-daemon strongswan`"),
             ("ike-daemon strongswan\n vici charon.vici", "2:7", "absolute path"),
             ("ike-daemon strongswan\n ha-plugin local 127.0.0.2 remote 127.0.0.1", "2:12", "sorts before"),
             ("ike-daemon strongswan\n ha-plugin local 127.0.0.10 remote 127.0.0.2", "", ""),

@@ -88,6 +88,8 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
         settings.viciPath = "/run/a b/charon.vici"
         settings.haRemote = IPv4Address(127, 0, 0, UInt8.random(in: 2...9, using: &generator))
         model.ikeDaemon = .strongSwan(settings)
+    } else if Bool.random(using: &generator) {
+        model.ikeDaemon = .none
     }
     // Leaders are named groups that do not follow; the first named group never does.
     if let scheme = names.first, Bool.random(using: &generator) { model.scheme = scheme }

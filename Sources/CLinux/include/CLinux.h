@@ -65,6 +65,9 @@ int havpn_bind_netlink(int fd, uint32_t groups);
 /// Receives one netlink datagram; `sender` is the sending port id (0 is the kernel).
 ssize_t havpn_receive_netlink(int fd, void *buffer, size_t capacity, uint32_t *sender, int *is_truncated);
 
+// The port id that the kernel gave a netlink socket; 0 if it has none.
+uint32_t havpn_netlink_port(int fd);
+
 /// Binds a packet socket to an interface (protocol in host order; 0 receives nothing).
 int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol);
 

@@ -39,10 +39,13 @@ extension Parser {
             draft.model.ikeDaemon = Model().ikeDaemon
             return
         }
-        let place = statement
         let kind = try statement.keyword(["strongswan", "none"])
-        guard kind == "strongswan" else { throw place.unavailable("ike-daemon none", write: "ike-daemon strongswan") }
         try statement.finish()
+        guard kind == "strongswan" else {
+            draft.model.ikeDaemon = .none
+            return
+        }
+        draft.editStrongSwan { _ in }
         enter(.ikeDaemon)
     }
 

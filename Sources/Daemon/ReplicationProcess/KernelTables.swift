@@ -46,7 +46,8 @@ final class KernelTables {
         do {
             if xfrm == nil { xfrm = try NetlinkSocket(.xfrm) }
             if route == nil { route = try NetlinkSocket(.route) }
-            if xfrmEvents == nil {
+            // With `ike-daemon none` the replicator hears the kernel; hearing all twice would cost twice.
+            if xfrmEvents == nil, scheme.strongSwan != nil {
                 let groups = XFRMGroups.sa | XFRMGroups.policy | XFRMGroups.expire
                 xfrmEvents = try NetlinkSubscription(.xfrm, groups: groups, on: reactor) { [weak self] event in
                     self?.takeXFRM(event)

@@ -10,7 +10,7 @@ import SecurityAssociations
 import StrongSwan
 
 extension ReplicationProcess {
-    /// SAs are replicated: there is a peer, a `stateful` map and an IKE daemon.
+    /// SAs are replicated: there is a peer and a `stateful` map.
     var isReplicating: Bool { model.scheme != nil && model.association != nil && scheme?.isStateful == true }
 
     func makeCharon(_ settings: Model.StrongSwanSettings) -> CharonDriver {
@@ -59,6 +59,7 @@ extension ReplicationProcess {
             keeper.forgetPeer()
             kernel?.counters.forgetPeer()
         }
+        if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
         // Routes first: a packet from the inside finds its way only with them.
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
         tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)
@@ -100,7 +101,7 @@ extension ReplicationProcess {
         }
     }
 
-    private func tellStatusLines(isActive: Bool, hadRole: Bool) {
+    func tellStatusLines(isActive: Bool, hadRole: Bool) {
         guard let scheme, hadRole else { return }
         let change = isActive ? "from STANDBY to ACTIVE" : "from ACTIVE to STANDBY"
         for address in scheme.virtualAddresses {

@@ -51,6 +51,10 @@ final class ReplicationProcess {
     var association: AssociationDriver?
     var charon: CharonDriver?
     var kernel: KernelTables?
+    /// With `ike-daemon none`, what replicates in place of charon.
+    var replicator: KernelReplicator?
+    var copyRequestedAt: Instant?
+    var isCopyRequestScheduled = false
 
     var counts: [String: Int] = [:]
     var sessionActions: [SessionMachine.Action] = []
@@ -257,9 +261,14 @@ final class ReplicationProcess {
             charon?.close()
             charon = scheme?.strongSwan.map(makeCharon)
         }
-        if old?.group != scheme?.group || old?.maps != scheme?.maps { kernel = scheme.map(makeKernel) }
-        keeper.isAuthoritative = keeper.isAuthoritative || scheme?.isStateful != true
+        let isOtherKernel = old?.group != scheme?.group || old?.maps != scheme?.maps
+        if isOtherKernel { kernel = scheme.map(makeKernel) }
+        if isOtherKernel || (old?.strongSwan == nil) != (scheme?.strongSwan == nil) {
+            replicator = isReplicating && scheme?.strongSwan == nil ? scheme.map(makeReplicator) : nil
+        }
+        keeper.isAuthoritative = keeper.isAuthoritative || scheme?.isStateful != true || replicator != nil
         kernel?.open()
+        replicator?.open()
         kernel?.refreshSAs()
         refreshAgreedItems()
         scheduleRoutes(afterMilliseconds: 0)

@@ -55,15 +55,19 @@ extension ReplicationProcess {
         case .noteEstablished(let hello): noteEstablished(hello)
         case .noteEnded(let reason): noteEnded(reason)
         case .noteFlow(let flow): noteFlow(flow)
+        case .makeSnapshot where replicator != nil: replicator?.startCopy()
         case .makeSnapshot:
             let records = isReplicating ? keeper.journal.snapshot().map(\.message.bytes) : []
             drive(.snapshotMade(records, digest: keeper.journal.digest))
-        case .beginSnapshot(let count, _):
+        case .beginSnapshot(let count, let sequence):
+            log("%RF_INTERDEV-6-BULK: \(count) records are coming from the peer")
+            if let replicator { return replicator.handle(.copyBegan(sequence: sequence)) }
             isVerified = false
             keeper.beginCopy()
-            log("%RF_INTERDEV-6-BULK: \(count) records are coming from the peer")
         case .applyRecord(let bytes, let sequence): apply(bytes, sequence)
         case .endSnapshot(let digest, let sequence): endSnapshot(digest, sequence)
+        case .checkMark(let digest, let sequence) where replicator != nil:
+            replicator?.handle(.markReceived(digest: digest, sequence: sequence))
         case .checkMark(let digest, _): if !keeper.check(digest: digest) { noteWrongCopy() }
         case .installCounters(let number, let isLast, let counters): install(number, isLast, counters)
         case .noteCountersInstalled(let number): kernel?.counters.confirm(report: number)
@@ -85,6 +89,7 @@ extension ReplicationProcess {
     private func noteEnded(_ reason: String) {
         keeper.forgetPeer()
         kernel?.counters.forgetPeer()
+        replicator?.forgetPeer()
         log("%RF_INTERDEV-4-PEER_LOST: session with the peer is down: \(reason)")
     }
 
@@ -93,6 +98,7 @@ extension ReplicationProcess {
         isVerified = false
         undeliveredSince = nil
         kernel?.counters.forgetPeer()
+        replicator?.forgetPeer()
         if flow == .sending { reportCounters() }
     }
 
@@ -100,6 +106,7 @@ extension ReplicationProcess {
 
     private func apply(_ bytes: SecretBytes, _ sequence: UInt64) {
         guard isReplicating else { return drive(.recordsDelivered(through: sequence)) }
+        if let replicator { return replicator.handle(.recordReceived(bytes, sequence: sequence)) }
         switch keeper.apply(bytes, wire: sequence) {
         case .held: break
         case .deliver(let record): charon?.deliver(record)
@@ -109,6 +116,7 @@ extension ReplicationProcess {
     }
 
     private func endSnapshot(_ digest: UInt64, _ sequence: UInt64) {
+        if let replicator { return replicator.handle(.copyEnded(digest: digest, sequence: sequence)) }
         guard keeper.endCopy(digest: digest, wire: sequence) else { return noteWrongCopy() }
         guard isReplicating else { return acknowledge(through: .max) }
         if role?.isActive == true {
@@ -157,6 +165,7 @@ extension ReplicationProcess {
     /// Reads this node's outbound numbers and tells them to the peer.
     func reportCounters() {
         guard role?.isActive == true, isReplicating, session.flow == .sending, let kernel else { return }
+        if let replicator { return replicator.reportNumbers() }
         kernel.refreshSAs()
         drive(.countersTaken(kernel.counters.report(number: session.lastCounterReport + 1)))
         let exceeded = kernel.counters.exceeded

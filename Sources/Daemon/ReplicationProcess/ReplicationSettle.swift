@@ -27,6 +27,7 @@ extension ReplicationProcess {
             for action in actions { perform(action) }
             drive(.localChanged(localHello, state: redundancy.state))
             pump()
+            replicator?.resumeCopy()
             if !needsSettling { break }
         }
         isSettling = false
@@ -81,6 +82,7 @@ extension ReplicationProcess {
         facts.isPeerPopulated = isPeerPopulated
         facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
+        if let replicator { return facts.completed(by: replicator, isDelivered: isDelivered(at: now)) }
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered(at: now)
@@ -91,7 +93,7 @@ extension ReplicationProcess {
 
     /// Everything is delivered; a HOT standby may be late by the time after which the Active stops to trust it.
     private func isDelivered(at now: Instant) -> Bool {
-        guard !keeper.isAcknowledged else {
+        guard !(replicator?.machine.isIdle ?? keeper.isAcknowledged) else {
             undeliveredSince = nil
             return true
         }
@@ -107,13 +109,28 @@ extension ReplicationProcess {
         hello.interfaces = scheme?.helloInterfaces ?? []
         hello.agreedItems = agreedItems
         hello.isActive = role?.isActive ?? false
-        if reportedJournal.isAuthoritative != keeper.isAuthoritative
-            || (reportedJournal.count == 0) != (keeper.journal.recordCount == 0)
-        {
-            reportedJournal = keeper.state
+        hello.capabilities = replicator == nil ? 0 : SessionHello.kernelRecords
+        if reportedJournal.isAuthoritative != isAuthoritative || (reportedJournal.count == 0) != (recordCount == 0) {
+            reportedJournal = journalState
         }
         hello.journal = reportedJournal
         return hello
+    }
+
+    private var recordCount: Int { replicator?.count ?? keeper.journal.recordCount }
+
+    private var isAuthoritative: Bool {
+        guard let replicator else { return keeper.isAuthoritative }
+        // A kernel is what it is: the Active's is true as soon as it was read, a standby's never is.
+        return role?.isActive == true && replicator.isComplete
+    }
+
+    /// What this node holds, for the peer.
+    private var journalState: JournalState {
+        guard let replicator else { return keeper.state }
+        return JournalState(
+            count: UInt32(clamping: replicator.count), digest: replicator.machine.table.digest,
+            isAuthoritative: isAuthoritative)
     }
 
     /// Makes the items that must agree anew, after a change of configuration or of charon's connections.
@@ -164,17 +181,19 @@ extension ReplicationProcess {
         tickCount += 1
         let isComparisonDue = tickCount % Self.comparisonSeconds == 0
         if kernel?.fault != nil { kernel?.open() }
-        reportedJournal = keeper.state
+        reportedJournal = journalState
         charon?.tick()
+        replicator?.tick(at: Reactor.now())
         switch role?.isActive {
         case true?:
             checkAuthority(at: Reactor.now())
             reportCounters()
-            if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
+            if isReplicating { drive(.digestTaken(replicator?.machine.table.digest ?? keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
             if isComparisonDue {
                 scheduleRoutes(afterMilliseconds: 0)
             }
+        case false? where replicator != nil: break
         case false?:
             kernel?.refreshSAs()
             kernel?.advanceCounters(at: Reactor.now())

@@ -43,8 +43,8 @@ struct Scheme: Equatable {
         }
     }
 
-    /// A map of the group says `stateful`, and there is a daemon whose SAs can be replicated.
-    var isStateful: Bool { strongSwan != nil && maps.contains(where: \.isStateful) }
+    /// A map of the group says `stateful`: SAs are replicated.
+    var isStateful: Bool { maps.contains(where: \.isStateful) }
 
     /// The association is encrypted.
     var isSecured: Bool { linkMode != .plain }

@@ -47,6 +47,7 @@ class Settings:
     delay_up_seconds: int | None = None
     priorities: dict = dataclasses.field(default_factory=lambda: {"r3": 105, "r4": 100})
     association_on_sync_link_alone: bool = False
+    ike_daemon: bool = True
     extra: str = ""
     #: the name of a node's own key, where it is not the node's
     keys: dict = dataclasses.field(default_factory=dict)
@@ -92,8 +93,12 @@ class Settings:
                       "   remote-port 5000",
                       "    remote-ip " + " ".join(f"{network}.{other}" for network in networks),
                       "redundancy inter-device", f" scheme standby {GROUP}", *self.security(router)]
-        lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5", " reverse-route", "ike-daemon strongswan",
-                  f" vici {system.RUN}/{router}/run/charon.vici", " ha-plugin local 127.0.0.1 remote 127.0.0.2"]
+        lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5", " reverse-route"]
+        if self.ike_daemon:
+            lines += ["ike-daemon strongswan", f" vici {system.RUN}/{router}/run/charon.vici",
+                      " ha-plugin local 127.0.0.1 remote 127.0.0.2"]
+        else:
+            lines.append("ike-daemon none")
         if self.extra:
             lines.append(self.extra)
         return "\n".join(lines) + "\n"
