@@ -10,7 +10,7 @@ import StrongSwan
 struct CryptoViews {
     let scheme: Scheme?
     let isActive: Bool
-    let sas: [SAIdentity: KernelSA]
+    let sas: SAIndex
     let policies: [KernelPolicy]
     let connections: [ListedConnection]
 
@@ -83,11 +83,7 @@ struct CryptoViews {
         var view = ESP()
         view.spi = Self.text(spi)
         view.lifeMilliseconds = lifeSeconds.map { Int(clamping: $0) * 1000 }
-        let addresses = scheme?.virtualAddresses ?? []
-        let match = sas.values.first { sa in
-            sa.identity.spi == spi && addresses.contains(sa.identity.destination) == isInbound
-        }
-        guard let sa = match else { return view }
+        guard let sa = isInbound ? sas.inboundBySPI[spi] : sas.outboundBySPI[spi] else { return view }
         view.packets = Int(clamping: sa.usage.packets)
         view.bytes = Int(clamping: sa.usage.bytes)
         view.sequence = Int(clamping: isInbound ? sa.replay.inbound : sa.replay.outbound)
@@ -103,13 +99,9 @@ struct CryptoViews {
         return policies.compactMap { policy in
             guard policy.direction == .outbound, let template = policy.template,
                 scheme.virtualAddresses.contains(template.source),
-                let outbound = sas.values.first(where: {
-                    $0.source == template.source && $0.requestID == template.requestID
-                })
+                let outbound = sas.outboundByRequest[template.requestID], outbound.source == template.source
             else { return nil }
-            let inbound = sas.values.first {
-                $0.identity.destination == template.source && $0.requestID == template.requestID
-            }
+            let inbound = sas.inboundByRequest[template.requestID]
             var pair = IPsecView.Pair()
             pair.interface = scheme.interface
             pair.map = scheme.map(for: template.destination)?.name

@@ -25,7 +25,8 @@ extension ReplicationProcess {
     /// The kernel holds the SAs on both nodes, behind the fence here: a change of the role changes none of them.
     func changeWithKernel(_ fresh: Role, hadRole: Bool) {
         isTakeoverComplete = true
-        replicator?.change(isActive: fresh.isActive)
+        // A node that has not heard its role yet has received as a standby: the copy under way stays good.
+        if fresh.isActive || hadRole { replicator?.change(isActive: fresh.isActive) }
         tellStatusLines(isActive: fresh.isActive, hadRole: hadRole)
         scheduleRoutes(afterMilliseconds: 0)
     }

@@ -17,9 +17,12 @@ extension ReplicationProcess {
             return send(ErrorView(code: "malformed", message: "The query is not a request."), number)
         }
         switch request.command {
+        case .showRedundancy where replicator != nil: send(redundancyView(listing: nil), number)
         case .showRedundancy: withListing { [unowned self] in send(redundancyView(listing: $0), number) }
         case .showAssociation: send(associationView(), number)
         case .showISAKMP: withListing { [unowned self] in send(cryptoViews.isakmp($0 ?? []), number) }
+        case .showIPsec where replicator != nil: withTables { [unowned self] in send($0.ipsec(nil), number) }
+        case .showSession where replicator != nil: withTables { [unowned self] in send($0.sessions(nil), number) }
         case .showIPsec: withListing { [unowned self] in send(cryptoViews.ipsec($0), number) }
         case .showSession: withListing { [unowned self] in send(cryptoViews.sessions($0), number) }
         case .showCounters: send(CountersView(allCounts), number)
@@ -33,6 +36,19 @@ extension ReplicationProcess {
         kernel?.refreshSAs()
         guard let charon else { return body(nil) }
         charon.list(body)
+    }
+
+    /// The views of what only the kernel knows.
+    private func withTables(_ body: @escaping (CryptoViews) -> Void) {
+        let ends = scheme?.virtualAddresses ?? []
+        TableCollector.collect(on: reactor) { sa in
+            ends.contains(sa.source) || ends.contains(sa.identity.destination)
+        } body: { [unowned self] tables in
+            body(
+                CryptoViews(
+                    scheme: scheme, isActive: role?.isActive ?? false, sas: SAIndex(tables.sas, ends: ends),
+                    policies: tables.policies, connections: []))
+        }
     }
 
     private func send(_ view: some Encodable, _ number: UInt32) {
@@ -55,7 +71,8 @@ extension ReplicationProcess {
 
     private var cryptoViews: CryptoViews {
         CryptoViews(
-            scheme: scheme, isActive: role?.isActive ?? false, sas: kernel?.sas ?? [:],
+            scheme: scheme, isActive: role?.isActive ?? false,
+            sas: SAIndex(kernel?.sas ?? [:], ends: scheme?.virtualAddresses ?? []),
             policies: kernel?.policies() ?? [], connections: charon?.connections ?? [])
     }
 
@@ -75,9 +92,9 @@ extension ReplicationProcess {
         if scheme?.isSecured == true { view.security = association?.isSecured == true ? "TLS 1.3" : "TLS 1.3, down" }
         view.virtualAddresses = (scheme?.virtualAddresses ?? []).sorted().map(\.description)
         view.missingForHot = missingForHot
-        view.warnings = session.differences + [kernel?.fault].compactMap(\.self)
+        view.warnings = session.differences + [kernel?.fault, replicator?.visibleFault].compactMap(\.self)
         view.ikeSAs = listing?.count ?? 0
-        view.childSAs = (kernel?.sas.count ?? 0) / 2
+        view.childSAs = (replicator?.machine.table.saCount ?? kernel?.sas.count ?? 0) / 2
         if let charon { view.ikeDaemon = daemonView(charon) }
         view.history = zip(redundancy.history, historyTimes).map { change, time in
             .init(time: time, from: change.from.description, to: change.to.description, reason: change.reason)
