@@ -70,12 +70,20 @@ public struct ByteReader: Sendable {
         return bytes[position...]
     }
 
-    /// Reads a big-endian unsigned integer.
+    /// Reads a big-endian unsigned integer of at most 64 bits.
     public mutating func read<Value: FixedWidthInteger & UnsignedInteger>(
         _ type: Value.Type = Value.self
     ) throws(DecodeError) -> Value {
-        let field = try readBytes(Value.bitWidth / 8)
-        return field.reduce(Value(0)) { $0 &<< 8 | Value($1) }
+        Value(truncatingIfNeeded: try readNumber(byteCount: Value.bitWidth / 8))
+    }
+
+    /// Not generic, like its counterpart in `ByteWriter`.
+    private mutating func readNumber(byteCount: Int) throws(DecodeError) -> UInt64 {
+        guard byteCount <= remaining else { throw .truncated(wanted: byteCount, left: remaining) }
+        var number: UInt64 = 0
+        for index in position..<position + byteCount { number = number << 8 | UInt64(bytes[index]) }
+        position += byteCount
+        return number
     }
 
     /// Reads a little-endian (host-endian) unsigned integer.

@@ -16,10 +16,17 @@ public struct ByteWriter: Sendable {
     /// Gives the bytes away without a copy, for content that must not stay behind.
     public consuming func finish() -> [UInt8] { bytes }
 
-    /// Appends a big-endian integer.
+    /// Appends a big-endian integer of at most 64 bits.
     public mutating func write<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
-        for shift in stride(from: Value.bitWidth - 8, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> Value(shift)))
+        append(UInt64(truncatingIfNeeded: value), bitCount: Value.bitWidth)
+    }
+
+    /// The loop is not generic: another module cannot specialise one, and frames are made of integers.
+    private mutating func append(_ value: UInt64, bitCount: Int) {
+        var shift = bitCount
+        while shift > 0 {
+            shift -= 8
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
         }
     }
 

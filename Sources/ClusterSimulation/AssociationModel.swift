@@ -28,6 +28,18 @@ final class AssociationModel {
         simulation.nodes[node].isPowered && !simulation.nodes[node].isPaused
     }
 
+    /// The wire was cut a moment ago.
+    var isDoubtful: Bool {
+        guard let cutAt else { return false }
+        return isCut[0][1] || isCut[1][0] || simulation.now < cutAt + 5 * second
+    }
+
+    /// A packet was lost, and what follows waits for it.
+    var isSlow: Bool { lossPercent > 0 || (lostAt.map { simulation.now < $0 + second } ?? false) }
+
+    private var cutAt: UInt64?
+    private var lostAt: UInt64?
+
     private var carries: Bool { !isCut[0][1] && !isCut[1][0] && isMachineUp(0) && isMachineUp(1) }
 
     // MARK: Coming and going
@@ -90,6 +102,7 @@ final class AssociationModel {
 
     /// A cut began or ended, a machine stopped or goes on.
     func pathsChanged() {
+        if isCut[0][1] || isCut[1][0] { cutAt = simulation.now }
         guard !carries else { return heal() }
         guard brokenSince == nil else { return }
         let since = simulation.now
@@ -149,6 +162,7 @@ final class AssociationModel {
         var delay = simulation.microseconds(100...600) + extra
         let isLost = simulation.losesNextMessage()
         // Retransmitted after a timeout of 50 to 200 ms.
+        if isLost { lostAt = simulation.now }
         if isLost || simulation.chance(lossPercent) { delay += simulation.microseconds(50_000...200_000) }
         let at = max(simulation.now + delay, lastArrival[node] + 1)
         lastArrival[node] = at

@@ -23,6 +23,7 @@ final class CharonDriverModel {
     private var lastList = 0
     private var awaitedPlan: CharonDelivery.PlanReason?
     private var isComparing = false
+    private var busyUntil: UInt64 = 0
     private static let listWait = 1_500 * millisecond
 
     init(process: ReplicationModel) { self.process = process }
@@ -39,7 +40,7 @@ final class CharonDriverModel {
         fault = "the IKE daemon has not been looked for yet"
         version = nil
         delivery = CharonDelivery()
-        (stream, openLists, awaitedPlan, isComparing) = (nil, [:], nil, false)
+        (stream, openLists, awaitedPlan, isComparing, busyUntil) = (nil, [:], nil, false, 0)
     }
 
     // MARK: VICI
@@ -69,9 +70,16 @@ final class CharonDriverModel {
 
     /// Puts a question to charon and runs `answer` in this process when the answer is here.
     private func ask(_ answer: @escaping () -> Void) {
+        exchange { answer }
+    }
+
+    /// Requests on the stream are answered one after the other; `work` is charon's part.
+    private func exchange(_ work: @escaping () -> () -> Void) {
         guard let life = stream, charon.isAlive, charon.generation == life else { return }
-        charon.after(simulation.microseconds(500...3_000)) { [unowned self] in
-            process.after(simulation.microseconds(100...500)) { [unowned self] in
+        busyUntil = max(busyUntil, simulation.now) + simulation.microseconds(500...2_500)
+        simulation.schedule(at: busyUntil, for: charon) { [unowned self] in
+            let answer = work()
+            charon.tell(process) { [unowned self] in
                 if stream == life { answer() }
             }
         }
@@ -96,12 +104,9 @@ final class CharonDriverModel {
         lastList += 1
         let number = lastList
         openLists[number] = completion
-        guard let life = stream else { return }
-        charon.after(simulation.microseconds(500...3_000)) { [unowned self] in
+        exchange { [unowned self] in
             let listing = charon.listing
-            process.after(simulation.microseconds(100...1_000)) { [unowned self] in
-                if stream == life { finishList(number, listing) }
-            }
+            return { [unowned self] in finishList(number, listing) }
         }
         process.after(Self.listWait) { [unowned self] in finishList(number, nil) }
     }

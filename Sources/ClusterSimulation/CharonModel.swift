@@ -158,6 +158,7 @@ final class CharonModel: ProcessModel {
 
     /// RESYNC to an active charon: it sends its cache and rekeys every child.
     private func repeatAll() {
+        simulation.note("\(node.name): charon says all of \(ikes.count) IKE SAs again")
         for ike in ikes where ike.isComplete {
             guard let tunnel = ike.tunnel else { continue }
             say(Datagrams.ikeAdd(ike.spis, replacing: nil))

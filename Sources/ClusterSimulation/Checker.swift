@@ -71,11 +71,16 @@ final class Checker {
             return true
         }
         if let at = other.kernel.refusedAt, now < at + simulation.settings.leaseNanoseconds { return true }
+        // Where the association's wire is cut as well, a machine counts as gone, and its lease is not waited for.
+        if simulation.association.isDoubtful, !isAssociated(node), !node.failover.machine.redundancy.mayPeerKernelLive {
+            return true
+        }
         let failover = other.failover
         guard failover.isAlive, !failover.isStalled, !other.isPaused else { return false }
         let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond
         let isDeaf = now >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
-        return isDeaf && !isAssociated(node)
+        // An answer that is later than 50 ms counts as none.
+        return isDeaf && (!isAssociated(node) || simulation.association.isSlow || simulation.association.isDoubtful)
     }
 
     private func isAssociated(_ node: Node) -> Bool {
@@ -103,6 +108,14 @@ final class Checker {
         }
     }
 
+    /// A lease ran out: nobody who lives and has a healthy kernel lets that happen.
+    func leaseEnded(on node: Node) {
+        let isHealthy = node.kernel.delay == 0 && node.kernel.refusedAt == nil
+        if holds(node), isHealthy, node.failover.hasRunLongEnough {
+            fail("\(node.name) lives and holds the address, and its lease ran out")
+        }
+    }
+
     private func holds(_ node: Node) -> Bool {
         node.failover.isAlive && !node.failover.isStalled && node.failover.machine.holdsAddress
     }
@@ -110,7 +123,9 @@ final class Checker {
     // MARK: The role
 
     func stateChanged(of node: Node, from: HSRPState, to: HSRPState) {
-        guard to == .active, simulation.settings.isStateful else { return }
+        guard simulation.settings.isStateful else { return }
+        if from == .active { checkYielding(node) }
+        guard to == .active else { return }
         for other in simulation.nodes where other !== node {
             let machine = other.failover.machine
             guard other.isPowered, !other.isPaused, other.failover.isAlive, !other.failover.isStalled,
@@ -119,6 +134,19 @@ final class Checker {
             if node.failover.machine.redundancy.isLocalHot { continue }
             guard !isExcused(node, other), !isExcused(other, node) else { continue }
             fail("\(node.name) takes the role from \(other.name), which lives, without being HOT")
+        }
+    }
+
+    /// Where both can speak, the later term keeps the role.
+    private func checkYielding(_ node: Node) {
+        for other in simulation.nodes where other !== node {
+            let machine = other.failover.machine
+            guard other.failover.isActive, !other.failover.isStalled, !other.isPaused,
+                machine.roleTerm < node.failover.machine.roleTerm, isAssociated(node), isAssociated(other),
+                node.failover.machine.redundancy.isAssociationUp, node.kernel.hasCarrier, node.isInsideUp,
+                !simulation.association.isSlow, !simulation.association.isDoubtful
+            else { continue }
+            fail("\(node.name), term \(node.failover.machine.roleTerm), yields to term \(machine.roleTerm)")
         }
     }
 
@@ -135,7 +163,10 @@ final class Checker {
 
     private func wrongClaim(of node: Node) -> String? {
         for other in simulation.nodes where other !== node && other.charon.isAlive && other.charon.isServing {
-            guard other.failover.isActive, node.replication.session.peer?.isActive == true else { continue }
+            // The Active gives nothing to whom it does not hold for HOT itself.
+            guard other.failover.isActive, node.replication.session.peer?.isActive == true,
+                other.replication.redundancy.status?.isPeerHot == true
+            else { continue }
             for child in other.charon.ikes.flatMap(\.children)
             where !child.isReplaced && child.madeAt + 3_500 * millisecond < simulation.now {
                 guard let theirs = other.kernel.outbound.first(where: { $0.spi == child.spis.outbound }) else {

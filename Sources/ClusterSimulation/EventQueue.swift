@@ -6,8 +6,8 @@ struct EventQueue {
     struct Item {
         var owner: ProcessModel?
         var generation: Int
-        /// A hello in the socket of failover, which it can read before what else waits.
-        var isHello = false
+        /// A timer of the process, which a reactor serves behind everything that it has received.
+        var isTimer = false
         var body: () -> Void
     }
 

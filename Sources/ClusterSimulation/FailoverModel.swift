@@ -67,7 +67,7 @@ final class FailoverModel: ProcessModel {
         isConfigured = true
         publishRole()
         let replication = node.replication
-        replication.after(simulation.microseconds(20...200)) { replication.brief() }
+        tell(replication) { replication.brief() }
         let early = earlyRoles
         earlyRoles = []
         for (role, term) in early { hear(role, term: term) }
@@ -161,7 +161,7 @@ final class FailoverModel: ProcessModel {
     /// Something of ours changed in the kernel, by us or by others.
     func noteKernel() {
         guard isAlive else { return }
-        scheduleReconcile()
+        after(simulation.microseconds(20...100)) { [unowned self] in scheduleReconcile() }
     }
 
     /// No event will follow what did not happen.
@@ -233,7 +233,7 @@ final class FailoverModel: ProcessModel {
             simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
             simulation.checker.stateChanged(of: node, from: from, to: to)
         case .drainReceived:
-            takeWaitingHellos()
+            takeReceived()
             pending.append(.drained)
         case .count: break
         case .log(_, let text): simulation.note("\(node.name): \(text)")
@@ -276,7 +276,7 @@ final class FailoverModel: ProcessModel {
 
     private func tellReplication(_ word: FailoverWord) {
         let replication = node.replication
-        replication.after(simulation.microseconds(20...200)) { replication.take(word) }
+        tell(replication) { replication.take(word) }
     }
 
     private func holdingChanged() {
@@ -284,7 +284,7 @@ final class FailoverModel: ProcessModel {
         guard told != (toldHolding.isHeld, toldHolding.isPeerHot) else { return }
         toldHolding = (told.0, told.1)
         let supervisor = node.supervisor
-        supervisor.after(simulation.microseconds(20...200)) { supervisor.noteHolding(told.0, isPeerHot: told.1) }
+        tell(supervisor) { supervisor.noteHolding(told.0, isPeerHot: told.1) }
     }
 }
 

@@ -19,8 +19,12 @@ final class Kernel: ProcessModel {
     var refusedPercent = 0
     /// When the kernel last refused something.
     private(set) var refusedAt: UInt64?
+    /// The kernel refused to raise a number: what it sends with that SA is its own fault.
+    private(set) var hasRefusedCounter = false
     /// The last number sent of each outbound SA, in the order of installation.
-    private(set) var outbound: [(spi: UInt32, last: UInt64)] = []
+    private(set) var outbound: [(spi: UInt32, last: UInt64, usableAt: UInt64)] = []
+    /// charon installs the policies that use an SA behind it, and is that long about it at least.
+    private static let policyDelay: UInt64 = 250_000
     private var inbound: Set<UInt32> = []
     private var expiry: UInt64 = 0
     private var expiryCheckAt: UInt64?
@@ -100,6 +104,7 @@ final class Kernel: ProcessModel {
             expiryCheckAt = nil
             guard hasAddress else { return }
             guard expiry <= simulation.now else { return checkExpiry(at: expiry) }
+            simulation.checker.leaseEnded(on: node)
             hasAddress = false
             simulation.note("\(node.name): the lease of the address is over")
             changed()
@@ -126,9 +131,11 @@ final class Kernel: ProcessModel {
             return false
         }
         inbound.insert(pair.inbound)
-        outbound.append((pair.outbound, 0))
+        outbound.append((pair.outbound, 0, simulation.now + Self.policyDelay))
         simulation.checker.kernelChanged()
-        if simulation.chance(50) { simulation.tunnels.emit(from: node, count: 1) }
+        simulation.schedule(after: Self.policyDelay, for: self) { [unowned self] in
+            simulation.tunnels.emit(from: node, count: 1)
+        }
         tell { $0.noteAdded(pair.outbound) }
         return true
     }
@@ -155,7 +162,14 @@ final class Kernel: ProcessModel {
 
     /// A NEWAE write; false where the SA is gone or the kernel refuses.
     func setOutbound(_ spi: UInt32, to number: UInt64) -> Bool {
-        guard let place = outbound.firstIndex(where: { $0.spi == spi }), !refuses("set a counter") else { return false }
+        guard let place = outbound.firstIndex(where: { $0.spi == spi }) else { return false }
+        guard !refuses("set a counter") else {
+            hasRefusedCounter = true
+            return false
+        }
+        if number < outbound[place].last {
+            simulation.checker.fail("\(node.name) lowers SPI \(spi) from \(outbound[place].last) to \(number)")
+        }
         outbound[place].last = number
         return true
     }
@@ -180,6 +194,6 @@ final class Kernel: ProcessModel {
     /// A netlink event, which takes its moment.
     private func tell(_ event: @escaping (ReplicationModel) -> Void) {
         let replication = node.replication
-        replication.after(simulation.microseconds(20...150)) { event(replication) }
+        tell(replication) { event(replication) }
     }
 }

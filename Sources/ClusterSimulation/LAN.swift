@@ -59,7 +59,7 @@ final class LAN {
             heardAt[node.index][sender.index] = simulation.now
             let failover = node.failover
             guard failover.isAlive else { return }
-            let item = EventQueue.Item(owner: failover, generation: failover.generation, isHello: true) {
+            let item = EventQueue.Item(owner: failover, generation: failover.generation) {
                 guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...]) else { return }
                 failover.handle(.messageReceived(message, from: source))
             }

@@ -14,6 +14,9 @@ class ProcessModel {
     private(set) var isStalled = false
     private var deferred: [EventQueue.Item] = []
     private var wakeAt: UInt64?
+    private var wokenAt: UInt64?
+    /// When the last word to each other process arrives.
+    private var lastTold: [(to: ProcessModel, at: UInt64)] = []
     /// Actions that the process still performs before it dies; nil while no death is planned.
     var actionsUntilDeath: Int?
 
@@ -32,6 +35,7 @@ class ProcessModel {
 
     func begin() {
         isAlive = true
+        wokenAt = simulation.now
         generation += 1
         wakeAt = nil
         actionsUntilDeath = nil
@@ -55,19 +59,28 @@ class ProcessModel {
     func stall() {
         guard isAlive else { return }
         isStalled = true
+        wokenAt = nil
+    }
+
+    /// Has run without a break for longer than any lease.
+    var hasRunLongEnough: Bool {
+        isAlive && !isStalled && (wokenAt.map { simulation.now > $0 + 4 * second } ?? false)
     }
 
     func resume() {
         guard isStalled else { return }
         isStalled = false
+        wokenAt = simulation.now
+        // Mirrors Reactor.swift `runOnce`: descriptors first, timers behind them.
+        deferred = deferred.filter { !$0.isTimer } + deferred.filter(\.isTimer)
         while !deferred.isEmpty, isAlive, !isStalled { simulation.deliver(deferred.removeFirst()) }
     }
 
-    /// Takes the hellos that wait before everything else.
-    func takeWaitingHellos() {
-        let hellos = deferred.filter(\.isHello)
-        deferred.removeAll(where: \.isHello)
-        for item in hellos { take(item) }
+    /// Takes what waits in the sockets before anything else is done.
+    func takeReceived() {
+        let received = deferred.filter { !$0.isTimer }
+        deferred.removeAll { !$0.isTimer }
+        for item in received { take(item) }
     }
 
     /// Runs an event that is due, or keeps it while the process hangs.
@@ -82,13 +95,25 @@ class ProcessModel {
         simulation.schedule(after: delay, for: self, body)
     }
 
+    /// Says something to another process of the node; a socketpair keeps the order.
+    func tell(_ other: ProcessModel, _ body: @escaping () -> Void) {
+        var at = simulation.now + simulation.microseconds(20...200)
+        if let place = lastTold.firstIndex(where: { $0.to === other }) {
+            at = max(at, lastTold[place].at)
+            lastTold[place].at = at
+        } else {
+            lastTold.append((other, at))
+        }
+        simulation.schedule(at: at, for: other, body)
+    }
+
     /// Makes sure that `wake` is called at the deadline; earlier and needless calls are harmless.
     func arm(_ deadline: Instant?) {
         guard let deadline else { return }
         let at = max(node.clock.global(for: deadline), simulation.now)
         if let wakeAt, wakeAt <= at { return }
         wakeAt = at
-        simulation.schedule(at: at, for: self) { [unowned self] in
+        simulation.schedule(at: at, for: self, isTimer: true) { [unowned self] in
             if let wakeAt, wakeAt <= simulation.now { self.wakeAt = nil }
             wake()
         }

@@ -18,12 +18,13 @@ extension ReplicationModel {
         hasLostSAs = false
         lossDeadline = nil
         isCoverageKnown = true
+        noteInheritance(isActive: fresh.isActive)
         isVerified = false
         if fresh.isActive || former != nil {
             keeper.forgetPeer()
             counters.forgetPeer()
         }
-        if fresh.isActive { becomeActive() } else { becomeStandby() }
+        if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
     }
 
     private func becomeActive() {
@@ -36,14 +37,21 @@ extension ReplicationModel {
         if !keeper.isAuthoritative { authorityDeadline = now + Self.authorityWait }
     }
 
-    private func becomeStandby() {
+    private func becomeStandby(wasActive: Bool?) {
         keeper.dropWaiting()
         authorityDeadline = nil
         isResyncAsked = false
         isTakeoverComplete = true
         refreshSAs()
+        if wasActive != false { counters.noteSuccessor() }
         advanceCounters()
         if isReplicating { charon.decide(isActive: false) }
+    }
+
+    private func noteInheritance(isActive: Bool) {
+        inheritedSPIs = []
+        guard isActive, !(isVerified && keeper.isAcknowledged) else { return }
+        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound))
     }
 
     // MARK: What charon says

@@ -121,9 +121,12 @@ extension ReplicationModel {
     func refreshSAs() { counters.observe(kernel.outboundSAs()) }
 
     /// Mirrors KernelTables.swift `advanceCounters`.
-    func advanceCounters() {
-        guard role?.isActive == false else { return }
-        for write in counters.writes(at: now) where kernel.setOutbound(write.identity.spi, to: write.replay.outbound) {
+    func advanceCounters(only identity: SAIdentity? = nil) {
+        let isInherited = identity.map { inheritedSPIs.contains($0.spi) } ?? false
+        guard role?.isActive == false || isInherited else { return }
+        let writes = counters.writes(at: now, only: identity)
+        for write in writes
+        where kernel.setOutbound(write.identity.spi, to: write.replay.outbound) {
             counters.noteWritten(write)
         }
     }
@@ -132,7 +135,7 @@ extension ReplicationModel {
     func noteAdded(_ spi: UInt32) {
         if let sa = kernel.outboundSA(spi) {
             counters.observe(sa)
-            advanceCounters()
+            advanceCounters(only: sa.identity)
         }
         settle()
     }

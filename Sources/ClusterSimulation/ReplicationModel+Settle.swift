@@ -63,7 +63,7 @@ extension ReplicationModel {
         facts.isPeerActive = session.peer?.isActive ?? false
         facts.isPeerHot = session.isPeerHot && isCoverageKnown
         if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
-        facts.isPeerPopulated = isPeerPopulated
+        facts.isPeerPopulated = isPeerPopulated || (role?.isActive == false && counters.count > 0)
         facts.mayPeerKernelLive = !facts.isSessionUp && mayPeerKernelLive
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon.fault }
         facts.isSnapshotBegun = keeper.hasCopyBegun

@@ -37,6 +37,7 @@ final class ReplicationModel: ProcessModel {
     var drainingUntil: Instant?
     var isSettlingSoon = false
     var isTakeoverComplete = true
+    var inheritedSPIs: Set<UInt32> = []
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
@@ -49,7 +50,7 @@ final class ReplicationModel: ProcessModel {
     var needsSettling = false
     var reportedJournal = JournalState()
     var deliveredSequence: UInt64?
-    var mayPeerKernelLive = false
+    var mayPeerKernelLive = true
     private var assembler = FrameAssembler()
     private var unsent: [UInt8]?
     private var isAssociated = false
@@ -79,9 +80,9 @@ final class ReplicationModel: ProcessModel {
         (isDrainingActions, wasSessionUp, isPeerPopulated, isVerified) = (false, false, false, false)
         (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
-        (uncovered, isCoverageKnown) = ([], true)
+        (uncovered, isCoverageKnown, inheritedSPIs) = ([], true, [])
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
-        (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, false)
+        (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
         (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)
         charon.begin()
         after(simulation.microseconds(5_000...30_000)) { [unowned self] in
@@ -150,12 +151,12 @@ final class ReplicationModel: ProcessModel {
 
     func tellFailover(_ message: RoleMessage, term: UInt64) {
         let failover = node.failover
-        failover.after(simulation.microseconds(20...200)) { failover.hear(message, term: term) }
+        tell(failover) { failover.hear(message, term: term) }
     }
 
     func tellFailover(_ status: RedundancyStatus) {
         let failover = node.failover
-        failover.after(simulation.microseconds(20...200)) { failover.redundancyChanged(status) }
+        tell(failover) { failover.redundancyChanged(status) }
     }
 
     // MARK: The association

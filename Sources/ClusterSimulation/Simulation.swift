@@ -47,8 +47,11 @@ final class Simulation {
 
     // MARK: Time
 
-    func schedule(at time: UInt64, for owner: ProcessModel? = nil, _ body: @escaping () -> Void) {
-        queue.add(.init(owner: owner, generation: owner?.generation ?? 0, body: body), at: max(time, now))
+    func schedule(
+        at time: UInt64, for owner: ProcessModel? = nil, isTimer: Bool = false, _ body: @escaping () -> Void
+    ) {
+        let item = EventQueue.Item(owner: owner, generation: owner?.generation ?? 0, isTimer: isTimer, body: body)
+        queue.add(item, at: max(time, now))
     }
 
     func schedule(after delay: UInt64, for owner: ProcessModel? = nil, _ body: @escaping () -> Void) {

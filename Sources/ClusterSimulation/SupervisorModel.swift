@@ -79,7 +79,7 @@ final class SupervisorModel: ProcessModel {
         kernel.deleteAddress()
         if isPeerHot {
             let replication = node.replication
-            replication.after(simulation.microseconds(20...200)) { replication.failoverDied() }
+            tell(replication) { replication.failoverDied() }
         }
         kernel.setMAC(false)
         isHolding = false

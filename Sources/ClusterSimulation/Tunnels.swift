@@ -111,7 +111,7 @@ final class Tunnels {
     /// The hosts inside send so many packets for each tunnel through this node.
     func emit(from node: Node, count: UInt64) {
         guard node.kernel.isEmitting else { return }
-        for (spi, last) in node.kernel.outbound {
+        for (spi, last, usableAt) in node.kernel.outbound where usableAt <= simulation.now {
             let range = last + 1...last + count
             node.kernel.noteSent(spi, last + count)
             emittedPackets += count
@@ -127,7 +127,7 @@ final class Tunnels {
             ranges.append(range)
         }
         used[spi] = ranges
-        guard ranges.count > 1 else { return }
+        guard ranges.count > 1, !node.kernel.hasRefusedCounter else { return }
         for other in ranges.dropLast() where other.overlaps(ranges[ranges.count - 1]) && other != ranges.last {
             return simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again")
         }

@@ -8,10 +8,16 @@ extension GroupMachine {
     mutating func changeRedundancy(_ status: RedundancyStatus, at now: Instant, actions: inout [GroupAction]) {
         let wasUp = redundancy.isAssociationUp
         redundancy = status
+        if wasUp, !status.isAssociationUp, isPeerActive {
+            // It may have lived, and renewed its lease, until now.
+            peerActiveAt = now
+            isPeerActive = false
+        }
         if status.isAssociationUp, !wasUp {
             // A new session counts its terms anew; the question tells the peer ours and brings its own.
             peerTerm = 0
-            let nonce = nextNonce()
+            peerGreeting = nil
+            let nonce = greeting()
             greetingNonce = nonce
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
@@ -40,14 +46,18 @@ extension GroupMachine {
         }
         peerTerm = term
         switch message {
-        case .prepareTakeover: answerPrepare(at: now, actions: &actions)
         case .ready: receiveReady(at: now, actions: &actions)
+        case _ where isCatchingUp && message.isOrder:
+            // Said while this process slept: the peer has gone on since, and says so when it is asked.
+            actions.append(.count("role.late"))
+        case .prepareTakeover: answerPrepare(at: now, actions: &actions)
         case .fenced:
             if isPrepared { completePreparedTakeover(reason: "given by the peer", at: now, actions: &actions) }
         case .released, .takeOver: receiveReleased(at: now, actions: &actions)
         case .requestRole(let claim): answerRequest(claim, at: now, actions: &actions)
         case .declined(let reason): receiveDeclined(reason, at: now, actions: &actions)
         case .question(let nonce):
+            peerGreeting = peerGreeting ?? nonce
             let isActive = state == .active && phase != .draining
             actions.append(.sendRole(.answer(nonce: nonce, isActive: isActive), term: self.term))
         case .answer(let nonce, let isActive):
@@ -166,6 +176,18 @@ extension GroupMachine {
         min(max(random.next(), RoleMessage.proclamation + 1), RoleMessage.briefing - 1)
     }
 
+    /// A nonce that also decides between two Actives of one term: by priority, and then by chance.
+    private mutating func greeting() -> UInt64 {
+        let nonce = UInt64(priority) << 56 | random.next() >> 8
+        return min(max(nonce, RoleMessage.proclamation + 1), RoleMessage.briefing - 1)
+    }
+
+    /// Whether this Active of the peer's own term is the one that yields; nil until both have greeted.
+    private var yieldsTie: Bool? {
+        guard let greetingNonce, let peerGreeting else { return nil }
+        return greetingNonce < peerGreeting
+    }
+
     /// Asks the peer whether a hint is true.
     mutating func ask(_ hint: Hint, at now: Instant, actions: inout [GroupAction]) {
         let nonce = nextNonce()
@@ -176,11 +198,15 @@ extension GroupMachine {
     private mutating func receiveAnswer(
         _ nonce: UInt64, isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]
     ) {
+        isPeerActive = isActive
+        peerActiveAt = isActive ? now : nil
         if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
             if !isActive { followFormerActive(at: now, actions: &actions) }
-            return
+            // Said unasked, and yet what a Standby that calls the Active silent wants to know.
+            guard isActive, case .questioning(let hint, _, _) = phase, hint == .activeSilent || hint == .activeResigned
+            else { return }
         }
         guard case .questioning(let hint, nonce, _) = phase else {
             actions.append(.count("role.unexpected"))
@@ -213,7 +239,12 @@ extension GroupMachine {
     private mutating func hearTerm(
         _ term: UInt64, isPeerActive: Bool, at now: Instant, actions: inout [GroupAction]
     ) {
-        guard state == .active, term > roleTerm else { return }
+        guard state == .active, term >= roleTerm else { return }
+        if term == roleTerm {
+            guard isPeerActive, yieldsTie == true else { return }
+            stepDown(reason: "the peer is Active as well, and the better one", at: now, actions: &actions)
+            return
+        }
         if isPeerActive {
             stepDown(reason: "the peer is Active, term \(term)", at: now, actions: &actions)
             return

@@ -14,7 +14,7 @@ extension GroupMachine {
         consider(resigns.first)
         consider(lowerMACAt)
         consider(switchoverAskedAt.map { $0 + GroupTiming.switchoverWait })
-        guard phase != .draining else { return next }
+        guard phase != .draining, !isCatchingUp else { return next }
         consider(phaseDeadline)
         consider(leaseDeadline)
         consider(announcements.first)
@@ -59,7 +59,7 @@ extension GroupMachine {
             switchoverAskedAt = nil
             actions.append(.switchoverRefused(code: "switchover-timeout", message: "the peer has not become Active"))
         }
-        guard phase != .draining else { return }
+        guard phase != .draining, !isCatchingUp else { return }
         if isDue(phaseDeadline, at: now) { endPhase(at: now, actions: &actions) }
         if isDue(fenceHeldUntil, at: now) {
             lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
@@ -129,12 +129,26 @@ extension GroupMachine {
         case .requesting:
             phase = .settled
             actions.append(.count("role.requestUnanswered"))
+            // What was true when the role was asked for may have changed while nobody answered.
+            guard redundancy.isLocalHot || !redundancy.isStateful else {
+                remark = "preemption waits until this node is STANDBY HOT"
+                return
+            }
             takeByCoup(reason: "the Active does not answer", at: now, actions: &actions)
         }
     }
 
-    /// An Active that slept longer than its hold time must assume that another one is Active.
+    /// An Active that slept longer than its hold time must assume that another one is Active; any other that is late
+    /// must not call the Active silent before it has read what the Active said.
     mutating func noticeStall(_ event: GroupEvent, at now: Instant, actions: inout [GroupAction]) {
+        if state != .active, !isCatchingUp, event != .drained, let due = nextDeadline,
+            now.since(due) > GroupTiming.lateness
+        {
+            isCatchingUp = true
+            actions.append(.count("deadline.late"))
+            actions.append(.drainReceived)
+            return
+        }
         guard state == .active, phase != .draining, event != .stopRequested, let sent = lastHelloSentAt,
             now.since(sent) > hold
         else { return }
@@ -151,6 +165,7 @@ extension GroupMachine {
     }
 
     mutating func finishDraining(at now: Instant, actions: inout [GroupAction]) {
+        isCatchingUp = false
         guard phase == .draining else { return }
         phase = .settled
         guard state == .active, let virtualAddress else { return }

@@ -88,6 +88,10 @@ extension GroupMachine {
         actions: inout [GroupAction]
     ) {
         actions.append(.count("hello.otherActive"))
+        if fenceHeldUntil != nil, isPeer(router.address) {
+            // It lives and renews its lease: one sender, and that is not us as long as it is heard.
+            fenceHeldUntil = now + hello + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+        }
         switch phase {
         case .draining:
             hasSeenOtherActive = true

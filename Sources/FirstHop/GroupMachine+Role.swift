@@ -55,10 +55,12 @@ extension GroupMachine {
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     private func heldFenceDeadline(at now: Instant) -> Instant? {
-        guard redundancy.isStateful, redundancy.isPeerPopulated, let seen = activeSeen, isPeer(seen.address),
+        guard redundancy.isStateful, redundancy.isPeerPopulated,
             redundancy.mayPeerKernelLive || redundancy.isAssociationUp
         else { return nil }
-        let until = seen.at + hello + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+        let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
+        guard let at = [heardAt, peerActiveAt].compactMap(\.self).max() else { return nil }
+        let until = at + hello + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
         return until > now ? until : nil
     }
 

@@ -69,9 +69,14 @@ public struct GroupMachine: Sendable {
     var hasYieldedToOperator = false
     var hasLoggedLostHellos = false
     var hasSeenOtherActive = false
+    /// Woken late in a state other than Active: what was received meanwhile comes before any deadline.
+    var isCatchingUp = false
     var lastHelloSentAt: Instant?
     /// When the Active last proved that it lives: a hello, or an answer over the association.
     var activeSeen: (address: IPv4Address, at: Instant)?
+    /// When the peer was last known to be Active by the association.
+    var peerActiveAt: Instant?
+    var isPeerActive = false
     var fenceHeldUntil: Instant?
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
@@ -83,6 +88,8 @@ public struct GroupMachine: Sendable {
     var switchoverAskedAt: Instant?
     var peerTerm: UInt64 = 0
     var greetingNonce: UInt64?
+    /// What the peer greeted with in this session; its first byte is the peer's priority, as ours is in ours.
+    var peerGreeting: UInt64?
     var failedSends = 0
     var hasSaidStopped = false
     var random: SplitMix64

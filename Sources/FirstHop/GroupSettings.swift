@@ -65,6 +65,8 @@ public enum GroupTiming {
     public static let resignRepeats = [Interval.milliseconds(20), .milliseconds(60)]
     /// When the announcement is repeated, counted from the first one.
     public static let announcementRepeats = [Interval.seconds(2), .seconds(4)]
+    /// How late a deadline may be handled before what was received meanwhile must be read first.
+    public static let lateness = Interval.milliseconds(20)
     /// How long a switchover may take before it is reported as failed.
     public static let switchoverWait = Interval.seconds(10)
     /// Failed transmissions in a row after which a HOT peer is given the role.

@@ -23,6 +23,14 @@ public enum RoleMessage: Hashable, Sendable {
     /// The answer to `question`: whether the sender is Active with a lease renewed in time.
     case answer(nonce: UInt64, isActive: Bool)
 
+    /// Whether the message moves the role of whoever hears it.
+    public var isOrder: Bool {
+        switch self {
+        case .prepareTakeover, .fenced, .released, .takeOver: true
+        case .ready, .requestRole, .declined, .question, .answer: false
+        }
+    }
+
     /// The nonce of an `answer` that the peer gives unasked, at a takeover and at the start of a session.
     public static let proclamation: UInt64 = 0
     /// The nonce of an `answer` that our own replication gives to a restarted failover process, for its term alone.

@@ -76,9 +76,11 @@ public struct OutboundCounters: Sendable {
     // MARK: Standby
 
     /// The writes that bring the kernel to the Active's numbers plus margin; never a lower number.
-    public mutating func writes(at now: Instant) -> [Write] {
+    ///
+    /// On a node that sends by now, `only` must name an SA that has just come: what was read of others is old already.
+    public mutating func writes(at now: Instant, only: SAIdentity? = nil) -> [Write] {
         var writes: [Write] = []
-        for (identity, var entry) in entries {
+        for (identity, var entry) in entries where only == nil || only == identity {
             if let sequence = reported[identity], sequence != entry.reportedSequence {
                 entry.margin.reported(sequence, at: now)
                 entry.reportedSequence = sequence
@@ -93,6 +95,17 @@ public struct OutboundCounters: Sendable {
             entries[identity] = entry
         }
         return writes
+    }
+
+    /// The role is gone, or may be: the successor stands a margin above what was sent here, and sends from there.
+    ///
+    /// Until its first report comes, its numbers are taken for no higher than a margin above ours; so ours go behind a
+    /// second one.
+    public mutating func noteSuccessor() {
+        for (identity, entry) in entries {
+            let sum = entry.kernel.replay.outbound.addingReportingOverflow(entry.margin.margin(settings))
+            reported[identity] = sum.overflow ? .max : sum.partialValue
+        }
     }
 
     /// The kernel took a write.
@@ -154,12 +167,16 @@ public struct OutboundCounters: Sendable {
     }
 
     /// Starts anew after a change of roles or of the peer; what the kernel holds is kept.
+    ///
+    /// The last report is kept too, until another one replaces it: SAs may still come that it speaks of.
     public mutating func forgetPeer() {
-        reported = [:]
         incomplete = [:]
         confirmed = [:]
         pending = []
         lastReport = nil
-        for identity in entries.keys { entries[identity]?.reportedSequence = nil }
+        for identity in entries.keys {
+            entries[identity]?.reportedSequence = nil
+            entries[identity]?.margin.interruptReports()
+        }
     }
 }

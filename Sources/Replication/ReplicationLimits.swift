@@ -43,6 +43,8 @@ public enum ReplicationLimits {
     public static let helloTimeout = Interval.seconds(3)
     /// The heartbeat's period.
     public static let heartbeatInterval = Interval.milliseconds(200)
+    /// How late a heartbeat of ours may be before orders that wait count as outdated.
+    public static let lateness = Interval.milliseconds(300)
     /// Silence after which the peer's process counts as hanging although its kernel still answers.
     public static let silence = Interval.milliseconds(1000)
     /// The age of the oldest unacknowledged record at which the peer stops being HOT.

@@ -74,7 +74,7 @@ extension SessionMachine {
         case .hello: actions.append(.count("session.secondHello"))
         case .heartbeat(let term): highestPeerTerm = max(highestPeerTerm, term)
         case .state(let report): takeReport(report, actions: &actions)
-        case .role(let message, let stamp): takeRole(message, stamp, actions: &actions)
+        case .role(let message, let stamp): takeRole(message, stamp, at: now, actions: &actions)
         case .acknowledged(let sequence):
             guard outgoing.acknowledge(sequence) else { return actions.append(.count("session.badAcknowledgement")) }
             refreshOverdue(at: now, actions: &actions)
@@ -102,13 +102,19 @@ extension SessionMachine {
     }
 
     /// Hands on a role message unless it comes from an earlier life or an earlier term of the peer.
-    private mutating func takeRole(_ message: RoleMessage, _ stamp: RoleStamp, actions: inout [Action]) {
+    private mutating func takeRole(
+        _ message: RoleMessage, _ stamp: RoleStamp, at now: Instant, actions: inout [Action]
+    ) {
         guard stamp.bootID == peer?.bootID else { return actions.append(.count("role.staleBoot")) }
         guard stamp.term >= highestPeerTerm else { return actions.append(.count("role.staleTerm")) }
         guard local.interfaces.isEmpty || local.interfaces.contains(where: { $0.group == stamp.group }) else {
             return actions.append(.count("role.wrongGroup"))
         }
         highestPeerTerm = stamp.term
+        if let due = nextHeartbeat, now.since(due) > ReplicationLimits.lateness, message.isOrder {
+            // This process slept, and so did the order; the peer has gone on since.
+            return actions.append(.count("role.late"))
+        }
         actions.append(.deliverRole(message, group: stamp.group, term: stamp.term))
     }
 

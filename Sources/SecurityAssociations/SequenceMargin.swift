@@ -81,6 +81,11 @@ public struct SequenceMargin: Hashable, Sendable {
         return true
     }
 
+    /// The next report comes from another node or after a pause: what lies between is no rate of packets.
+    ///
+    /// Numbers jump by a margin at each takeover; taken for packets, every switchover would multiply the margin.
+    public mutating func interruptReports() { measuredAt = nil }
+
     /// The margin in packets: the configured one, or four times what the rate needs, within the caps.
     public func margin(_ settings: Settings) -> UInt64 {
         let milliseconds = UInt64(max(settings.exposure.milliseconds, 0))

@@ -21,17 +21,24 @@ struct Simulate: ParsableCommand {
     @Option(help: "The step from one seed to the next.")
     var stride: UInt64 = 1
 
+    @Flag(help: "Take the seeds from standard input, one on each line.")
+    var stdin = false
+
+    @Flag(help: "Print seed and broken promise of a failing schedule only.")
+    var brief = false
+
+    @Flag(help: "Go on behind a failing schedule.")
+    var survey = false
+
     @Flag(help: "Print the event log of every schedule, not only of one that fails.")
     var log = false
 
     mutating func run() throws {
         let clock = ContinuousClock()
         let start = clock.now
-        var count: UInt64 = 0
         var milliseconds: UInt64 = 0
-        var events = 0
-        var next = seed
-        while count < seeds {
+        var (count, failures, events) = (0, 0, 0)
+        while let next = nextSeed(count) {
             if let minutes, start.duration(to: clock.now) > .seconds(minutes * 60) { break }
             let outcome = Run.perform(Schedule(seed: next), isLogging: log)
             if log { outcome.log.forEach { print($0) } }
@@ -39,23 +46,30 @@ struct Simulate: ParsableCommand {
             milliseconds += outcome.milliseconds
             events += outcome.eventCount
             if let violation = outcome.violation {
+                failures += 1
                 report(Schedule(seed: next), violation)
-                throw ExitCode(1)
+                if !survey { throw ExitCode(1) }
             }
-            next += stride
         }
         let elapsed = start.duration(to: clock.now) / .seconds(1)
         let hours = Double(milliseconds) * 2 / 3_600_000
         print(
-            "\(count) schedules, \(rounded(hours)) node-hours, \(events) events in \(rounded(elapsed)) s: "
+            "\(count - failures) schedules, \(rounded(hours)) node-hours, \(events) events in \(rounded(elapsed)) s: "
                 + "\(rounded(Double(count) / elapsed)) schedules/s, \(rounded(hours / elapsed * 60)) node-hours a minute"
         )
+        if failures > 0 { throw ExitCode(1) }
+    }
+
+    private func nextSeed(_ count: Int) -> UInt64? {
+        if stdin { return readLine().flatMap { UInt64($0) } }
+        return UInt64(count) < seeds ? seed + UInt64(count) * stride : nil
     }
 
     private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
     private func report(_ schedule: Schedule, _ violation: String) {
         print("seed \(schedule.seed): \(violation)")
+        if brief { return }
         let smallest = Run.minimise(schedule)
         print("\(smallest.faults.count) of \(schedule.faults.count) faults are needed:")
         smallest.faults.forEach { print("  \($0)") }

@@ -18,6 +18,13 @@ import Testing
         }
     }
 
+    @Test(
+        "schedules that broke a promise once",
+        arguments: [7, 38, 147, 168, 201, 204, 351, 444, 498, 541, 661, 707, 754, 820] as [UInt64])
+    func formerFailures(seed: UInt64) {
+        #expect(Run.perform(Schedule(seed: seed)).violation == nil)
+    }
+
     @Test("another seed gives another run")
     func seedsDiffer() {
         let first = Run.perform(Schedule(seed: 1), isLogging: true)

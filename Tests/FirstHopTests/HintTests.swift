@@ -45,6 +45,54 @@ import Testing
         #expect(done.contains("Standby -> Active"))
     }
 
+    @Test("a Standby that wakes late reads what the Active said before it calls it silent")
+    func wakesLate() {
+        var router = Self.standby(RedundancyStatus(isStateful: true))
+        var actions: [GroupAction] = []
+        router.machine.handle(.deadlineReached, at: Router.instant(40_000), actions: &actions)
+        #expect(actions.steps == ["drain"])
+        #expect(actions.counted == ["deadline.late"])
+        let hello = Router.message(.hello, .active, priority: 105)
+        router.machine.handle(.messageReceived(hello, from: Router.peer), at: Router.instant(40_000), actions: &actions)
+        router.machine.handle(.drained, at: Router.instant(40_000), actions: &actions)
+        #expect(router.machine.state == .standby)
+        #expect(router.machine.activeDeadline == Router.instant(50_000))
+    }
+
+    @Test("a Standby that wakes late and finds nothing follows the silent Active")
+    func wakesLateAlone() {
+        var router = Self.standby(RedundancyStatus(isStateful: true))
+        #expect(router.at(40_000, .deadlineReached).steps.contains("Standby -> Active"))
+    }
+
+    @Test("orders that waited while this process slept are not obeyed")
+    func lateOrders() {
+        for order in [RoleMessage.prepareTakeover, .fenced, .released, .takeOver] {
+            var router = Self.standby()
+            var actions: [GroupAction] = []
+            router.machine.handle(
+                .roleMessageReceived(order, term: 1), at: Router.instant(40_000), actions: &actions)
+            #expect(actions.counted == ["deadline.late", "role.late"])
+            #expect(router.machine.state == .standby)
+            #expect(!router.machine.holdsAddress)
+        }
+    }
+
+    @Test("two Actives of one term that meet on the association alone: the one that greeted lower yields, once")
+    func equalTerms() throws {
+        var router = Self.active()
+        let term = router.machine.roleTerm
+        _ = router.at(26_000, .roleMessageReceived(.question(nonce: 1), term: term))
+        #expect(router.at(26_001, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: term)).steps == [])
+        #expect(router.machine.state == .active)
+        var other = Self.active()
+        let higher = UInt64.max - 1
+        _ = other.at(26_000, .roleMessageReceived(.question(nonce: higher), term: term))
+        let steps = other.at(26_001, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: term)).steps
+        #expect(steps.contains("raise fence"))
+        #expect(other.machine.state == .speak)
+    }
+
     @Test("a cold LAN: with nobody heard the peer is asked before the first takeover")
     func asksWhenNobodyWasHeard() throws {
         var router = Router.speaking(redundancy: Router.hot)

@@ -7,6 +7,21 @@ import Testing
 
 /// Ready or not at all, given and not taken, and the operator's switchover.
 @Suite struct PreemptionTests {
+    @Test("a node that is HOT no longer when its request stays unanswered does not take the role")
+    func requestOutlivesHot() {
+        var router = Router.standby(behind: Router.peer, activePriority: 110, redundancy: Router.hot) {
+            $0.preempt = true
+        }
+        _ = router.run(until: 20_500)
+        let asked = router.at(20_500, .priorityChanged(120))
+        #expect(asked.contains(.sendRole(.requestRole(priority: 120), term: router.machine.term)))
+        var cold = Router.hot
+        cold.isLocalHot = false
+        _ = router.at(20_550, .redundancyChanged(cold))
+        #expect(!router.run(until: 20_800).map(\.action).steps.contains("coup Standby"))
+        #expect(router.machine.state == .standby)
+    }
+
     private static var cold: RedundancyStatus {
         var status = Router.hot
         status.isLocalHot = false

@@ -34,6 +34,10 @@ struct Router {
         now = Self.instant(milliseconds)
         var actions: [GroupAction] = []
         machine.handle(event, at: now, actions: &actions)
+        if actions.contains(.drainReceived), machine.state != .active {
+            // Nothing waits here.
+            machine.handle(.drained, at: now, actions: &actions)
+        }
         return actions
     }
 

@@ -23,6 +23,38 @@ import Testing
 
     func at(_ seconds: Int) -> Instant { Instant(nanoseconds: UInt64(seconds) * 1_000_000_000) }
 
+    @Test("a role given away puts two margins above what was sent here: the successor stands on one of them")
+    func successor() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 5_000)])
+        counters.noteSuccessor()
+        #expect(counters.writes(at: at(1)).map(\.replay.outbound) == [7_000])
+        // The successor's first report is what counts from then on; a number is never lowered.
+        _ = counters.take(report: 1, isLast: true, [counter(1, 5_900)])
+        counters.observe([sa(1, outbound: 7_000)])
+        #expect(counters.writes(at: at(2)) == [])
+    }
+
+    @Test("the jump of a takeover is no rate: the margin stays what it was")
+    func jump() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1)])
+        for (second, sequence) in [(1, 10), (2, 20)] as [(Int, UInt64)] {
+            _ = counters.take(report: UInt64(second), isLast: true, [counter(1, sequence)])
+            _ = counters.writes(at: at(second))
+        }
+        counters.forgetPeer()
+        _ = counters.take(report: 1, isLast: true, [counter(1, 100_000)])
+        #expect(counters.writes(at: at(3)).map(\.replay.outbound) == [101_000])
+    }
+
+    @Test("an SA that comes behind a takeover is raised alone: what was read of others is old")
+    func onlyOne() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1), sa(2)])
+        #expect(counters.writes(at: at(1), only: sa(2).identity).map(\.identity) == [sa(2).identity])
+    }
+
     @Test("an SA that appears on a standby is advanced before anything was reported")
     func appears() {
         var counters = OutboundCounters(settings: settings)

@@ -206,6 +206,18 @@ struct DeliveryBench {
         routine.answerPlan()
         #expect(routine.read.count == 3)
 
+        var copied = DeliveryBench()
+        copied.start()
+        copied.handle(.copyReplaced)
+        copied.pass(milliseconds: 25)
+        #expect(copied.told.contains(.requestPlan(reason: .copied)))
+        try copied.arrive(.ikeAdd(pair(1)))
+        copied.handle(.roleDecided(isActive: true))
+        #expect(copied.kinds == [])
+        #expect(copied.delivery.isAwaitingPlan)
+        copied.answerPlan()
+        #expect(copied.kinds == [.ikeAdd, .segmentDrop, .status])
+
         var loss = DeliveryBench()
         loss.start()
         loss.dropCount = 1

@@ -225,6 +225,8 @@ final class FailoverNode: GroupSurroundings {
         replication?.send(.roleChanged(isActive: isActive, group: UInt16(group.key.number), term: term))
     }
 
+    func readReplication() { replication?.receiveWaiting() }
+
     /// Tells replication the role anew; not before it is known whether the role of the process before is resumed.
     private func publishRole() {
         guard isConfigured, let group = schemeGroup else { return }

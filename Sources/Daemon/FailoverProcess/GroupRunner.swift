@@ -18,6 +18,8 @@ protocol GroupSurroundings: AnyObject {
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner)
     func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner)
     func holdingChanged()
+    /// Hands in what replication has said and nobody has read.
+    func readReplication()
     func switchoverEnded(_ outcome: SwitchoverOutcome, of group: GroupRunner)
     func groupStopped(_ group: GroupRunner)
 }
@@ -220,6 +222,7 @@ final class GroupRunner {
         case .stateChanged(let from, let to, let reason): reports.append((from, to, reason))
         case .drainReceived:
             port?.readWaiting()
+            surroundings.readReplication()
             pending.append(.drained)
         case .count(let name): surroundings.count(name.description)
         case .log(let level, let text):

@@ -41,7 +41,9 @@ final class AssociationDriver {
     /// What hinders the association, in a clause for the screens; nil where nothing is known.
     private(set) var fault: String?
     /// The peer's kernel may run although the association is gone.
-    private(set) var mayPeerKernelLive = false
+    ///
+    /// Until an attempt has shown otherwise it does.
+    private(set) var mayPeerKernelLive = true
     /// When the association came up; nil while it is down.
     private(set) var upSince: Instant?
     private(set) var establishedCount = 0

@@ -33,11 +33,16 @@ final class KernelTables {
     private var xfrmEvents: NetlinkSubscription?
     private var routeEvents: NetlinkSubscription?
     private var isStandby: () -> Bool
+    private var isInherited: (SAIdentity) -> Bool
 
-    init(scheme: Scheme, on reactor: Reactor, isStandby: @escaping () -> Bool) {
+    init(
+        scheme: Scheme, on reactor: Reactor, isStandby: @escaping () -> Bool,
+        isInherited: @escaping (SAIdentity) -> Bool
+    ) {
         self.scheme = scheme
         self.reactor = reactor
         self.isStandby = isStandby
+        self.isInherited = isInherited
         counters = OutboundCounters(settings: scheme.marginSettings)
     }
 
@@ -82,10 +87,12 @@ final class KernelTables {
     }
 
     /// Brings the outbound numbers to where a standby's must stand; true when every write was taken.
+    ///
+    /// An Active does so for an inherited SA that has just come.
     @discardableResult
-    func advanceCounters(at now: Instant) -> Bool {
-        guard let xfrm, isStandby() else { return false }
-        let writes = counters.writes(at: now)
+    func advanceCounters(at now: Instant, only identity: SAIdentity? = nil) -> Bool {
+        guard let xfrm, isStandby() || identity.map(isInherited) ?? false else { return false }
+        let writes = counters.writes(at: now, only: identity)
         guard !writes.isEmpty else { return true }
         let requests = writes.map { XFRMRequest.setReplay($0.identity, $0.replay, mark: $0.mark) }
         guard let codes = try? xfrm.batch(requests) else {
@@ -138,9 +145,9 @@ final class KernelTables {
         case .added(let sa) where isOurs(sa):
             sas[sa.identity] = sa
             guard isOutbound(sa) else { return onSAsChanged() }
-            // An SA that is new to this kernel stands at zero; on a standby it may not stay there for a moment.
+            // An SA that is new to this kernel stands at zero; one of the peer's may not stay there for a moment.
             counters.observe(sa)
-            advanceCounters(at: Reactor.now())
+            advanceCounters(at: Reactor.now(), only: sa.identity)
             onSAsChanged()
         case .deleted(let identity) where sas[identity] != nil: remove(identity)
         case .expired(let sa, isHard: true) where sas[sa.identity] != nil: remove(sa.identity)

@@ -53,6 +53,7 @@ extension ReplicationProcess {
         hasLostSAs = false
         lossDeadline = nil
         isCoverageKnown = true
+        noteInheritance(isActive: fresh.isActive)
         isVerified = false
         // A node that has not heard its role yet has received as a standby: the copy under way stays good.
         if fresh.isActive || former != nil {
@@ -63,7 +64,7 @@ extension ReplicationProcess {
         // Routes first: a packet from the inside finds its way only with them.
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
         tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)
-        if fresh.isActive { becomeActive() } else { becomeStandby(hadRole: former != nil) }
+        if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
     }
 
     private func becomeActive() {
@@ -76,16 +77,18 @@ extension ReplicationProcess {
         }
     }
 
-    private func becomeStandby(hadRole: Bool) {
+    private func becomeStandby(wasActive: Bool?) {
         keeper.dropWaiting()
         authorityDeadline = nil
         isResyncAsked = false
         isTakeoverComplete = true
         kernel?.refreshSAs()
+        // A process that was started anew does not know whether it had the role.
+        if wasActive != false { kernel?.counters.noteSuccessor() }
         kernel?.advanceCounters(at: Reactor.now())
         if isReplicating {
             charon?.decide(isActive: false)
-        } else if hadRole {
+        } else if wasActive != nil {
             endLocalSAs()
         }
     }
@@ -108,6 +111,15 @@ extension ReplicationProcess {
             log("%CRYPTO-5-IKE_SA_HA_STATUS: IKE sa's if any, for vip \(address) will change \(change)")
             log("%CRYPTO-5-IPSEC_SA_HA_STATUS: IPSec sa's if any, for vip \(address) will change \(change)")
         }
+    }
+
+    /// What the former Active used and this kernel may get only now: its numbers must not be used again.
+    ///
+    /// A HOT standby has it all in its kernel, and does not look.
+    private func noteInheritance(isActive: Bool) {
+        inheritedSPIs = []
+        guard isActive, !(isVerified && keeper.isAcknowledged) else { return }
+        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound))
     }
 
     // MARK: What charon says

@@ -67,6 +67,8 @@ final class ReplicationProcess {
     private var urgentUntil: Instant?
     var isSettlingSoon = false
     var isTakeoverComplete = true
+    /// Outbound SAs of the former Active that may reach this kernel only behind the takeover.
+    var inheritedSPIs: Set<UInt32> = []
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
@@ -275,7 +277,9 @@ final class ReplicationProcess {
     }
 
     private func makeKernel(_ scheme: Scheme) -> KernelTables {
-        let tables = KernelTables(scheme: scheme, on: reactor) { [unowned self] in role?.isActive == false }
+        let tables = KernelTables(
+            scheme: scheme, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
+            isInherited: { [unowned self] in inheritedSPIs.contains($0.spi) })
         tables.onSAsChanged = { [unowned self] in settle() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
         tables.count = { [unowned self] name in count(name) }

@@ -79,7 +79,9 @@ extension ReplicationProcess {
         facts.isPeerHot = session.isPeerHot && isCoverageKnown
         // Remembered beyond the session: what a dead process's kernel holds is what it held.
         if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
-        facts.isPeerPopulated = isPeerPopulated
+        // A process that was started anew has not heard the peer yet, but sees the pair's SAs in its own kernel.
+        let holdsCopies = role?.isActive == false && (kernel?.counters.count ?? 0) > 0
+        facts.isPeerPopulated = isPeerPopulated || holdsCopies
         facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
         if let replicator { return facts.completed(by: replicator, isDelivered: isDelivered(at: now)) }
