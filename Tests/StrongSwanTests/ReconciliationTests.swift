@@ -25,6 +25,25 @@ import Testing
         #expect(plan.throughSequence == 3)
     }
 
+    @Test("SAs without a record are named; of IKEv1 neither handed-on children nor replaced SAs count")
+    func uncovered() throws {
+        var keeper = JournalKeeper()
+        keeper.settle()
+        let stranger = ChildSPIPair(inbound: 0x21, outbound: 0x22)
+        for (version, state, isNamed) in [
+            (UInt8(2), "ESTABLISHED", true), (1, "ESTABLISHED", true), (1, "REKEYING", false), (2, "CONNECTING", false),
+        ] {
+            let listing = [listed(pair(9), version: version, state: state, children: [stranger])]
+            #expect(keeper.uncovered(in: listing).isEmpty == !isNamed)
+        }
+        _ = keeper.record(try HAFixture.ikeAdd(pair(9)).message())
+        _ = keeper.record(try HAFixture.ikeUpdate(pair(9)).message())
+        for version in [UInt8(1), 2] {
+            let listing = [listed(pair(9), version: version, state: "ESTABLISHED", children: [stranger])]
+            #expect(keeper.uncovered(in: listing).isEmpty == (version == 1))
+        }
+    }
+
     @Test("an empty charon gets everything, in order")
     func empty() throws {
         let plan = ReconciliationPlan(journal: try journal(rekeyed: true), listing: [], version: .three)

@@ -140,11 +140,15 @@ public struct JournalKeeper: Sendable {
     public func covers(_ listing: [ListedIKE]) -> Bool { uncovered(in: listing).isEmpty }
 
     /// The listed IKE SAs that the journal, with what waits behind it, does not know, or not with all children.
+    ///
+    /// Of IKEv1 only the SAs that are established count, and not their children: charon hands children on from a
+    /// replaced SA to its successor, and keeps replaced ones, without a word to the plugin.
     public func uncovered(in listing: [ListedIKE]) -> Set<IKESPIPair> {
         var settled = self
         settled.settle()
         let expected = settled.journal.expected
         let missing = listing.filter { ike in
+            guard ike.version != 1 else { return ike.state == "ESTABLISHED" && expected.ikeSAs[ike.spis] == nil }
             guard ike.state != "CONNECTING" else { return false }
             return expected.ikeSAs[ike.spis] == nil
                 || !ike.children.allSatisfy { $0.spis.inbound == 0 || expected.childSAs[$0.spis] != nil }
