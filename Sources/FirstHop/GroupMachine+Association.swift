@@ -99,6 +99,7 @@ extension GroupMachine {
             actions.append(.count("role.unexpected"))
             return
         }
+        forgetPeerActive()
         switch state {
         case .active:
             staleHellosUntil = now + GroupTiming.staleHelloWindow
@@ -121,6 +122,12 @@ extension GroupMachine {
         case .initial, .learn:
             actions.append(.count("role.unexpected"))
         }
+    }
+
+    /// Its Resign, or its word, follows its fence: no lease of it has to be waited for.
+    mutating func forgetPeerActive() {
+        isPeerActive = false
+        peerActiveAt = nil
     }
 
     private mutating func answerRequest(_ claim: UInt8, at now: Instant, actions: inout [GroupAction]) {

@@ -154,6 +154,7 @@ extension GroupMachine {
         }
         activeRouter = nil
         activeSeen = nil
+        if isPeer(source) { forgetPeerActive() }
         apply(.activeResigned, reason: "Resign of \(source)", at: now, actions: &actions)
     }
 

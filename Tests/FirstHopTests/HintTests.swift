@@ -115,6 +115,20 @@ import Testing
         #expect(router.machine.state == .standby)
     }
 
+    @Test("a Resign behind the end of the association lowers the fence at once: its sender has raised its own")
+    func resignBehindAssociation() throws {
+        var router = Self.standby()
+        let asked = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        _ = router.at(20_502, .roleMessageReceived(answer, term: 1))
+        var status = router.machine.redundancy
+        (status.isAssociationUp, status.mayPeerKernelLive, status.isPeerPopulated) = (false, true, true)
+        _ = router.at(20_600, .redundancyChanged(status))
+        let steps = router.hear(20_601, .resign, .active, priority: 105, from: Router.peer).steps
+        #expect(router.machine.state == .active)
+        #expect(steps.contains("lower fence"))
+    }
+
     @Test("a Resign without an answer in 50 ms is obeyed")
     func resignObeyed() {
         var router = Self.standby()
