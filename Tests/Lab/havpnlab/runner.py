@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs scenarios one after the other in one booted system and counts."""
 
+import os
 import re
 import sys
 import time
@@ -12,21 +13,26 @@ from .world import World
 _scenarios = []
 
 
-def scenario(sentence):
-    """Registers a function of one World as a scenario; what it returns is printed as its measure."""
+def scenario(sentence, *, long=False):
+    """Registers a function of one World as a scenario; what it returns is printed as its measure.
+
+    A long one is run only when LAB_LONG is set or a pattern asks for it.
+    """
     def register(function):
-        _scenarios.append((sentence, function))
+        _scenarios.append((sentence, function, long))
         return function
     return register
 
 
 def main(pattern=""):
     """Runs the scenarios whose sentence contains `pattern`; returns 0 only if all passed."""
-    chosen = [(sentence, function) for sentence, function in _scenarios if re.search(pattern, sentence, re.IGNORECASE)]
+    takes_long = bool(pattern or os.environ.get("LAB_LONG"))
+    chosen = [(sentence, function) for sentence, function, long in _scenarios
+              if re.search(pattern, sentence, re.IGNORECASE) and (takes_long or not long)]
     if not chosen:
         print(f"no scenario matches {pattern!r}; there are:")
-        for sentence, _ in _scenarios:
-            print(f"  {sentence}")
+        for sentence, _, long in _scenarios:
+            print(f"  {sentence}{' (long)' if long else ''}")
         return 2
     started = time.monotonic()
     world = World().build()

@@ -81,13 +81,13 @@ def _tunnel(world):
 @scenario("kernel SAs: r3 loses its inside link, and the same SAs go on at r4")
 def inside_link_lost(world):
     _tunnel(world)
-    leg = takeover.keep_promises(takeover.away(world, inject=False))
+    leg = takeover.keep_promises(takeover.away(world))
     expect(not leg.failures, "; ".join(leg.failures))
     world.gateways["r4"].wait_for_session("UP-ACTIVE")
     return f"first ESP {leg.first_esp:.0f} ms, outage {leg.outage:.0f} ms"
 
 
-@scenario("kernel SAs: failovers in a row under traffic, no packet refused and no pair used twice")
+@scenario("kernel SAs: failovers in a row under traffic, no packet refused and no pair used twice", long=True)
 def failovers_in_a_row(world):
     rounds = int(os.environ.get("KERNEL_FAILOVERS", "3"))
     _tunnel(world)
@@ -161,7 +161,7 @@ def standby_restarts(world):
     return f"{manual.count('r4')} SAs"
 
 
-@scenario("kernel SAs: 10 000 at once reach HOT, and heartbeats stay on time")
+@scenario("kernel SAs: 10 000 at once reach HOT, and heartbeats stay on time", long=True)
 def ten_thousand(world):
     _begin(world)
     before = {router: world.gateways[router].show("standby")["groups"][0]["stateChanges"] for router in GATEWAYS}

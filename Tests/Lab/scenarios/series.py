@@ -29,7 +29,8 @@ def _kill_failover(world, active):
 WAYS = (_switch_over, _pull_inside_cable, _kill_failover)
 
 
-@scenario("failovers in a row by switchover, lost cable and killed process: no pair twice, tables equal after each")
+@scenario("failovers in a row by switchover, lost cable and killed process: no pair twice, tables equal after each",
+          long=True)
 def in_a_row(world):
     # At equal priorities a lost cable moves the role, and its return does not.
     active, standby = "r4", "r3"

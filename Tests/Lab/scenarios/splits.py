@@ -11,7 +11,7 @@ from havpnlab.system import expect, wait_until
 from havpnlab.world import gateway_address
 
 
-@scenario("the active is cut off on every wire for 60 s while r5 rekeys at the other: the survivor's SAs stay")
+@scenario("the active is cut off on every wire for 60 s while r5 rekeys at the other: the survivor's SAs stay", long=True)
 def isolated(world):
     world.begin(Settings(timers="1 3", preempt=False))
     world.bring_tunnel_up()
