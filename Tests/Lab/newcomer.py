@@ -10,6 +10,7 @@ Run on the host as root, after a release build. Logs go to $LAB_OUT.
 import concurrent.futures
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -188,6 +189,8 @@ router ospf
 def main():
     output = os.environ.get("LAB_OUT") or tempfile.mkdtemp(prefix="havpn-newcomer.")
     passed, failed = 0, 0
+    # So that an interrupted walk still ends its machines and switches.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as directory:
         walk = Walk(directory, output)
         try:
