@@ -65,6 +65,9 @@ public struct IPv4Prefix: Hashable, Sendable, CustomStringConvertible {
     /// The network mask as a number.
     public var mask: UInt32 { length == 0 ? 0 : ~UInt32(0) << UInt32(32 - length) }
 
+    /// The network's first address: all host bits zero.
+    public var network: IPv4Address { IPv4Address(address.value & mask) }
+
     /// Tells whether `other` lies inside this network.
     public func contains(_ other: IPv4Address) -> Bool { (other.value ^ address.value) & mask == 0 }
 
