@@ -193,7 +193,7 @@ final class FailoverModel: ProcessModel {
     }
 
     private func observe() {
-        observeInside(.observed(isUp: node.isInsideUp))
+        observeInside(.observed(Observation(isUp: node.isInsideUp)))
         handle(.interfaceChanged(isUp: kernel.hasCarrier))
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Primitives
+public import Tracking
 
 /// A whole configuration after validation: every reference resolves, every value is in range.
 public struct Model: Hashable, Sendable {
@@ -24,21 +25,21 @@ public struct Model: Hashable, Sendable {
     /// An empty configuration.
     public init() {}
 
-    /// `track N interface NAME line-protocol`.
+    /// `track N …`.
     public struct TrackedObject: Hashable, Sendable {
         /// 1 to 1000.
         public var number: Int
-        /// The interface whose line protocol is watched.
-        public var interface: String
+        /// What is watched.
+        public var kind: ObjectKind
         /// How long the object must be down before clients hear of it, 0 to 180 s.
         public var delayDownSeconds: Int = 0
         /// How long it must be up again, 0 to 180 s.
         public var delayUpSeconds: Int = 0
 
         /// Makes an object without delays.
-        public init(number: Int, interface: String) {
+        public init(number: Int, kind: ObjectKind) {
             self.number = number
-            self.interface = interface
+            self.kind = kind
         }
     }
 

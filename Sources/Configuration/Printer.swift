@@ -21,7 +21,7 @@ private struct Printer {
     mutating func print(_ model: Model) {
         let standard = Model()
         if model.hostname != standard.hostname { lines.append("hostname \(quoted(model.hostname))") }
-        for object in model.trackedObjects { print(object) }
+        for object in model.trackedObjects { lines += object.canonicalLines }
         for interface in model.interfaces {
             lines += ["!", "interface \(quoted(interface.name))"]
             if interface.usesBurnedInAddress { lines.append(" standby use-bia") }
@@ -51,14 +51,6 @@ private struct Printer {
             lines.append(" security identity \(quoted(path))")
             for peer in peers { lines.append(" security peer \(peer)") }
         }
-    }
-
-    private mutating func print(_ object: Model.TrackedObject) {
-        lines += ["!", "track \(object.number) interface \(quoted(object.interface)) line-protocol"]
-        var delay = ""
-        if object.delayDownSeconds > 0 { delay += " down \(object.delayDownSeconds)" }
-        if object.delayUpSeconds > 0 { delay += " up \(object.delayUpSeconds)" }
-        if !delay.isEmpty { lines.append(" delay\(delay)") }
     }
 
     private mutating func print(_ group: Model.Group) {
@@ -163,10 +155,4 @@ private struct Printer {
     }
 
     /// A value with quotation marks where it needs them; no value holds both white space and a quotation mark.
-    private func quoted(_ value: String) -> String {
-        let isPlain =
-            !value.isEmpty && !value.hasPrefix("\"") && !value.hasPrefix("!") && !value.contains(" ")
-            && Int(value) == nil
-        return isPlain ? value : "\"\(value)\""
-    }
 }

@@ -60,6 +60,10 @@ public enum SystemCode {
     public static var brokenPipe: Int32 { EPIPE }
     /// The network is down.
     public static var networkDown: Int32 { ENETDOWN }
+    /// No route leads there.
+    public static var networkUnreachable: Int32 { ENETUNREACH }
+    /// A route says that nothing can be reached there.
+    public static var hostUnreachable: Int32 { EHOSTUNREACH }
     /// An argument that the call does not take.
     public static var invalid: Int32 { EINVAL }
     /// Nobody listens there.

@@ -27,6 +27,8 @@ public struct LinkInfo: Hashable, Sendable {
     public var mtu: UInt32
     /// IPv4 settings of the link (IFLA_AF_SPEC, IFLA_INET_CONF) by IPV4_DEVCONF number, empty if not reported.
     public var inetSettings: [UInt32] = []
+    /// net.ipv6.conf.IF.forwarding (the first number of IFLA_INET6_CONF); nil without IPv6.
+    public var forwardsIPv6: Bool?
 
     /// "line protocol up": administratively up, carrier, operational.
     public var isLineProtocolUp: Bool { isUp && hasCarrier && isOperational }
@@ -60,7 +62,9 @@ public struct LinkInfo: Hashable, Sendable {
             case LinkAttribute.master: masterIndex = try attribute.host()
             case LinkAttribute.operationalState: operationalState = try attribute.host()
             case LinkAttribute.info: kind = try attribute.nested.first(LinkAttribute.infoKind)?.text
-            case LinkAttribute.familySpecific: inetSettings = try Self.inetSettings(attribute)
+            case LinkAttribute.familySpecific:
+                inetSettings = try Self.inetSettings(attribute)
+                forwardsIPv6 = try Self.forwardsIPv6(attribute)
             default: break
             }
         }
@@ -77,6 +81,15 @@ public struct LinkInfo: Hashable, Sendable {
         var settings: [UInt32] = []
         while reader.remaining >= 4 { settings.append(try reader.readHost()) }
         return settings
+    }
+}
+
+extension LinkInfo {
+    fileprivate static func forwardsIPv6(_ attribute: NetlinkAttribute) throws(DecodeError) -> Bool? {
+        guard let inet6 = try attribute.nested.first(UInt16(AddressFamily.ipv6)),
+            let configuration = try inet6.nested.first(LinkAttribute.inet6Configuration)
+        else { return nil }
+        return try configuration.host(UInt32.self) != 0
     }
 }
 
@@ -233,6 +246,8 @@ public enum LinkAttribute {
     public static let macvlanMode: UInt16 = 1
     /// IFLA_INET_CONF, inside the AF_INET part of IFLA_AF_SPEC.
     public static let inetConfiguration: UInt16 = 1
+    /// IFLA_INET6_CONF, inside the AF_INET6 part of IFLA_AF_SPEC.
+    public static let inet6Configuration: UInt16 = 2
     /// IFLA_INET6_ADDR_GEN_MODE, inside the AF_INET6 part of IFLA_AF_SPEC.
     public static let addressGenerationMode: UInt16 = 8
 }

@@ -84,6 +84,16 @@ public enum RouteGroups {
     public static let ipv4Route: UInt32 = 0x40
     /// RTMGRP_IPV4_RULE.
     public static let ipv4Rule: UInt32 = 0x80
+    /// RTMGRP_IPV6_IFADDR.
+    public static let ipv6Address: UInt32 = 0x100
+    /// RTMGRP_IPV6_ROUTE.
+    public static let ipv6Route: UInt32 = 0x400
+    /// RTNLGRP_IPV4_NETCONF: `forwarding` and the like.
+    public static let ipv4Configuration: UInt32 = 1 << 23
+    /// RTNLGRP_IPV6_NETCONF.
+    public static let ipv6Configuration: UInt32 = 1 << 24
+    /// RTNLGRP_NEXTHOP: next hops that routes refer to.
+    public static let nextHop: UInt32 = 1 << 31
 }
 
 /// Address families that appear in messages.

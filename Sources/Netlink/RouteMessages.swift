@@ -152,6 +152,8 @@ public enum RouteAttribute {
     public static let metric: UInt16 = 6
     /// RTA_PREFSRC.
     public static let preferredSource: UInt16 = 7
+    /// RTA_MULTIPATH.
+    public static let multipath: UInt16 = 9
     /// RTA_TABLE.
     public static let table: UInt16 = 15
 }

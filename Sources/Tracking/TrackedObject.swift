@@ -21,8 +21,8 @@ public struct TrackedObject: Sendable {
 
     /// What happened.
     public enum Event: Hashable, Sendable {
-        /// The raw state was read.
-        case observed(isUp: Bool)
+        /// The raw state was read; not firm while parts of it are still to be learned, and then without delay.
+        case observed(Observation, isFirm: Bool = true)
         /// The delays were configured anew.
         case delaysChanged(down: Interval, up: Interval)
         /// A deadline may have passed; calling too early is harmless.
@@ -36,7 +36,9 @@ public struct TrackedObject: Sendable {
     }
 
     /// The state that clients see.
-    public private(set) var state: State = .up
+    public private(set) var state: State
+    /// What was observed last; nil before anything is known.
+    public private(set) var observation: Observation?
     /// How often that state has changed.
     public private(set) var changeCount = 0
     /// When it changed last; nil before the first change.
@@ -46,10 +48,12 @@ public struct TrackedObject: Sendable {
 
     private var downDelay: Interval
     private var upDelay: Interval
-    private var hasBeenObserved = false
+    /// Whether all that makes its state is known; from then on delays hold changes back.
+    public private(set) var hasSettled = false
 
-    /// Starts Up and unobserved.
-    public init(downDelay: Interval, upDelay: Interval) {
+    /// Starts unobserved; until then it counts as `defaultState`.
+    public init(downDelay: Interval, upDelay: Interval, defaultState: State = .up) {
+        state = defaultState
         self.downDelay = downDelay
         self.upDelay = upDelay
     }
@@ -57,8 +61,7 @@ public struct TrackedObject: Sendable {
     /// Steps the object; `now` must never go back.
     public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {
         switch event {
-        case .observed(let isUp):
-            observe(isUp ? .up : .down, at: now, actions: &actions)
+        case .observed(let new, let isFirm): observe(new, isFirm: isFirm, at: now, actions: &actions)
         case .delaysChanged(let down, let up):
             downDelay = down
             upDelay = up
@@ -68,9 +71,11 @@ public struct TrackedObject: Sendable {
         }
     }
 
-    private mutating func observe(_ raw: State, at now: Instant, actions: inout [Action]) {
-        let isFirst = !hasBeenObserved
-        hasBeenObserved = true
+    private mutating func observe(_ new: Observation, isFirm: Bool, at now: Instant, actions: inout [Action]) {
+        let isFirst = !hasSettled
+        hasSettled = hasSettled || isFirm
+        observation = new
+        let raw: State = new.isUp ? .up : .down
         guard raw != state else {
             nextDeadline = nil
             return

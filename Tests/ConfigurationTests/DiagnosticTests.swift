@@ -37,13 +37,12 @@ struct DiagnosticTests {
             ("interface eth1\n standby 10 name \"VPN", "2:18", "closing quotation mark"),
             ("interface eth1/0", "1:11", "no `/`"),
             ("interface averyveryverylongname", "1:11", "at most 15 bytes"),
-            ("track 1 ip sla 1 reachability", "1:9", "not available in this release"),
-            ("track 1 list boolean and", "1:9", "not available in this release"),
-            ("track 1 interface eth0 ip routing", "1:24", "line-protocol"),
+            ("track 1 stub-object", "1:9", "not available in this release"),
+            ("track 1 ip route 10.2.0.0/24 metric threshold", "1:30", "write `reachability`"),
             ("track 1 interface eth0 line-protocol\n delay up 181", "2:11", "a number from 0 to 180"),
             (
                 "track 1 interface eth0 line-protocol\ntrack 1 interface eth1 line-protocol", "2:7",
-                "already watches eth0"
+                "is `interface eth0 line-protocol` already (line 1)"
             ),
             ("ike-daemon strongswan\n vici charon.vici", "2:7", "absolute path"),
             ("ike-daemon strongswan\n ha-plugin local 127.0.0.2 remote 127.0.0.1", "2:12", "sorts before"),

@@ -3,6 +3,7 @@
 import Configuration
 import Primitives
 import Testing
+import Tracking
 
 /// A small reproducible source of numbers.
 struct SplitMix: RandomNumberGenerator {
@@ -57,7 +58,7 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
     var model = Model()
     if Bool.random(using: &generator) { model.hostname = "node-\(Int.random(in: 0...99, using: &generator))" }
     for number in numbers(0...4, in: 1...1000, &generator) {
-        var object = Model.TrackedObject(number: number, interface: "eth\(number)")
+        var object = Model.TrackedObject(number: number, kind: randomKind(number, model, &generator))
         object.delayUpSeconds = Int.random(in: 0...180, using: &generator)
         object.delayDownSeconds = Bool.random(using: &generator) ? 0 : 7
         model.trackedObjects.append(object)
@@ -94,6 +95,42 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
     // Leaders are named groups that do not follow; the first named group never does.
     if let scheme = names.first, Bool.random(using: &generator) { model.scheme = scheme }
     return model
+}
+
+private func randomKind(_ number: Int, _ model: Model, _ generator: inout SplitMix) -> ObjectKind {
+    switch Int.random(in: 0...5, using: &generator) {
+    case 0: return .interface("eth\(number)", .lineProtocol)
+    case 1: return .interface("7", [.ipRouting, .ipv6Routing].randomElement(using: &generator) ?? .ipRouting)
+    case 2:
+        let length = Int.random(in: 0...32, using: &generator)
+        let address = IPv4Address(UInt32.random(in: 0...UInt32.max, using: &generator))
+        return .route(
+            .ipv4(IPv4Prefix(address: IPv4Prefix(address: address, length: length).network, length: length)))
+    case 3:
+        let length = Int.random(in: 0...128, using: &generator)
+        let address = IPv6Address(high: generator.next(), low: generator.next())
+        return .route(
+            .ipv6(IPv6Prefix(address: IPv6Prefix(address: address, length: length).network, length: length)))
+    default: return .list(randomList(model.trackedObjects.map(\.number), &generator))
+    }
+}
+
+/// Members with lower numbers alone: no cycle.
+private func randomList(_ known: [Int], _ generator: inout SplitMix) -> ObjectList {
+    let thresholds = ObjectList.Thresholds(up: Int.random(in: 2...100, using: &generator), down: 1)
+    var list = ObjectList(
+        rule: [.and, .or, .weight(thresholds), .percentage(thresholds)].randomElement(using: &generator) ?? .and)
+    // An object that nobody defines is as good a member as any.
+    for number in known.isEmpty ? [1000] : known {
+        var member = ObjectList.Member(object: number)
+        switch list.rule {
+        case .and, .or: member.isNegated = Bool.random(using: &generator)
+        case .weight: member.weight = Int.random(in: 1...255, using: &generator)
+        case .percentage: break
+        }
+        list.members.append(member)
+    }
+    return list
 }
 
 private func numbers(_ count: ClosedRange<Int>, in range: ClosedRange<Int>, _ generator: inout SplitMix) -> [Int] {

@@ -25,32 +25,35 @@ import Tracking
     @Test("a tracked object with a delay is told by its own timer, once")
     func trackTimer() throws {
         let reactor = try Reactor()
-        var configured = Model.TrackedObject(number: 1, interface: "eth0")
+        var told: [TrackingMachine.Action] = []
+        let track = TrackRunner(on: reactor) { told += $0 }
+        var configured = Model.TrackedObject(number: 1, kind: .interface("eth0", .lineProtocol))
         configured.delayUpSeconds = 1
-        var told: [String] = []
-        let track = TrackRunner(configured, on: reactor) { _, from, to in told.append("\(from.name)->\(to.name)") }
-        track.handle(.observed(isUp: false))
-        #expect(told == ["Up->Down"])
-        track.handle(.observed(isUp: true))
-        #expect(told == ["Up->Down"])
+        track.configure([configured])
+        let fell = TrackingMachine.Action.stateChanged(object: 1, from: .up, to: .down, reason: "cut")
+        track.handle(.observed(1, Observation(isUp: false, reason: "cut")))
+        #expect(told == [fell])
+        track.handle(.observed(1, Observation(isUp: true)))
+        #expect(told == [fell])
         let end = Reactor.now() + .milliseconds(3000)
         while told.count < 2, Reactor.now() < end { try reactor.runOnce(waitingAtMost: 100) }
-        #expect(told == ["Up->Down", "Down->Up"])
+        #expect(told == [fell, .stateChanged(object: 1, from: .down, to: .up, reason: nil)])
         track.cancel()
     }
 
     @Test("a reload changes a running object's delays and keeps its state")
     func trackReload() throws {
         let reactor = try Reactor()
-        let track = TrackRunner(Model.TrackedObject(number: 1, interface: "eth0"), on: reactor) { _, _, _ in }
-        track.handle(.observed(isUp: false))
-        var changed = track.configured
-        changed.delayUpSeconds = 60
-        track.reconfigure(changed)
-        #expect(track.object.state == .down)
-        track.handle(.observed(isUp: true))
-        #expect(track.object.state == .down)
-        #expect(track.object.nextDeadline != nil)
+        let track = TrackRunner(on: reactor) { _ in }
+        var configured = Model.TrackedObject(number: 1, kind: .interface("eth0", .lineProtocol))
+        track.configure([configured])
+        track.handle(.observed(1, Observation(isUp: false)))
+        configured.delayUpSeconds = 60
+        track.configure([configured])
+        #expect(track.state(of: 1) == .down)
+        track.handle(.observed(1, Observation(isUp: true)))
+        #expect(track.state(of: 1) == .down)
+        #expect(track.machine.nextDeadline != nil)
         track.cancel()
     }
 }

@@ -24,10 +24,10 @@ private let rose = [TrackedObject.Action.stateChanged(from: .down, to: .up)]
 @Test("without delays a change is told at once")
 func immediateChange() {
     var clock = Clock()
-    #expect(clock.at(0, .observed(isUp: true)) == [])
-    #expect(clock.at(1, .observed(isUp: false)) == fell)
-    #expect(clock.at(2, .observed(isUp: false)) == [])
-    #expect(clock.at(3, .observed(isUp: true)) == rose)
+    #expect(clock.at(0, .observed(.init(isUp: true))) == [])
+    #expect(clock.at(1, .observed(.init(isUp: false))) == fell)
+    #expect(clock.at(2, .observed(.init(isUp: false))) == [])
+    #expect(clock.at(3, .observed(.init(isUp: true))) == rose)
     #expect(clock.object.changeCount == 2)
     #expect(clock.object.state.name == "Up")
 }
@@ -35,11 +35,11 @@ func immediateChange() {
 @Test("delay up holds the return back until it has run out")
 func delayedReturn() {
     var clock = Clock(up: 5)
-    #expect(clock.at(0, .observed(isUp: true)) == [])
-    #expect(clock.at(1000, .observed(isUp: false)) == fell)
-    #expect(clock.at(2000, .observed(isUp: true)) == [])
+    #expect(clock.at(0, .observed(.init(isUp: true))) == [])
+    #expect(clock.at(1000, .observed(.init(isUp: false))) == fell)
+    #expect(clock.at(2000, .observed(.init(isUp: true))) == [])
     #expect(clock.object.nextDeadline == Instant(nanoseconds: 7_000_000_000))
-    #expect(clock.at(3000, .observed(isUp: true)) == [])
+    #expect(clock.at(3000, .observed(.init(isUp: true))) == [])
     #expect(clock.at(6999, .deadlineReached) == [])
     #expect(clock.at(7000, .deadlineReached) == rose)
     #expect(clock.object.nextDeadline == nil)
@@ -48,9 +48,9 @@ func delayedReturn() {
 @Test("a blip shorter than the delay is never told")
 func cancelledBlip() {
     var clock = Clock(down: 2)
-    #expect(clock.at(0, .observed(isUp: true)) == [])
-    #expect(clock.at(1000, .observed(isUp: false)) == [])
-    #expect(clock.at(2500, .observed(isUp: true)) == [])
+    #expect(clock.at(0, .observed(.init(isUp: true))) == [])
+    #expect(clock.at(1000, .observed(.init(isUp: false))) == [])
+    #expect(clock.at(2500, .observed(.init(isUp: true))) == [])
     #expect(clock.at(3000, .deadlineReached) == [])
     #expect(clock.object.state == .up)
     #expect(clock.object.changeCount == 0)
@@ -59,15 +59,15 @@ func cancelledBlip() {
 @Test("the first observation has no delay")
 func firstObservation() {
     var clock = Clock(down: 100, up: 100)
-    #expect(clock.at(0, .observed(isUp: false)) == fell)
+    #expect(clock.at(0, .observed(.init(isUp: false))) == fell)
 }
 
 @Test("new delays count from the next change on")
 func changedDelays() {
     var clock = Clock()
-    #expect(clock.at(0, .observed(isUp: true)) == [])
+    #expect(clock.at(0, .observed(.init(isUp: true))) == [])
     #expect(clock.at(1, .delaysChanged(down: .seconds(1), up: .zero)) == [])
-    #expect(clock.at(2, .observed(isUp: false)) == [])
+    #expect(clock.at(2, .observed(.init(isUp: false))) == [])
     #expect(clock.at(1002, .deadlineReached) == fell)
 }
 
@@ -99,4 +99,22 @@ func undefinedObject() {
         configured: 105, tracks: [.init(state: nil, decrement: 10), .init(state: nil, decrement: nil)])
     #expect(effective.priority == 105)
     #expect(effective.isFit)
+}
+
+@Test("before anything is known an object counts as its default state, and the first news come without delay")
+func defaultState() {
+    var actions: [TrackedObject.Action] = []
+    var object = TrackedObject(downDelay: .seconds(9), upDelay: .seconds(9), defaultState: .down)
+    #expect(object.state == .down && object.observation == nil)
+    object.handle(.observed(.init(isUp: true)), at: Instant(nanoseconds: 0), actions: &actions)
+    #expect(actions == rose)
+}
+
+@Test("news that are not firm are told at once, and the first firm ones too")
+func looseNews() {
+    var clock = Clock(down: 100, up: 100)
+    #expect(clock.at(0, .observed(.init(isUp: false), isFirm: false)) == fell)
+    #expect(clock.at(1, .observed(.init(isUp: true), isFirm: false)) == rose)
+    #expect(clock.at(2, .observed(.init(isUp: false))) == fell)
+    #expect(clock.at(3, .observed(.init(isUp: true))) == [])
 }

@@ -134,7 +134,9 @@ enum FuzzTarget: String, CaseIterable {
         for message in messages {
             _ = try? LinkInfo(parsing: message)
             _ = try? AddressInfo(parsing: message)
+            _ = try? IPv6AddressInfo(parsing: message)
             _ = try? RouteInfo(parsing: message)
+            _ = try? RouteMatch(parsing: message)
             _ = try? RuleInfo(parsing: message)
             _ = try? NetlinkAcknowledgement(parsing: message)
         }

@@ -6,6 +6,7 @@ import Primitives
 enum Place: Hashable {
     case hostname
     case track(Int)
+    case trackMember(Int, object: Int)
     case interface(String)
     case group(String, Int)
     case address(String, Int)

@@ -22,7 +22,7 @@ enum Mode: Hashable {
         switch self {
         case .global: ["hostname", "track", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
         case .interface: ["standby", "crypto"]
-        case .track: ["delay"]
+        case .track: ["delay", "object", "threshold"]
         case .zone: ["association"]
         case .association: ["protocol", "shutdown"]
         case .sctp: ["local-port", "remote-port"] + Self.tuning
@@ -71,7 +71,7 @@ enum Mode: Hashable {
         case "local-ip": "`local-port PORT`"
         case "remote-ip": "`remote-port PORT`"
         case "scheme", "security": "`redundancy inter-device`"
-        case "delay": "`track NUMBER interface NAME line-protocol`"
+        case "delay", "object", "threshold": "`track NUMBER …`"
         case "set", "reverse-route": "`crypto map NAME NUMBER ipsec-isakmp`"
         case "vici", "ha-plugin": "`ike-daemon strongswan`"
         default: nil

@@ -48,67 +48,6 @@ extension Parser {
         }
     }
 
-    // MARK: track
-
-    private mutating func parseTrackObject(_ statement: inout Statement) throws(Fault) {
-        let position = statement.position
-        let number = try statement.integer(1...1000, "the number of a tracked object")
-        if statement.isNegated {
-            try statement.finish()
-            draft.model.trackedObjects.removeAll { $0.number == number }
-            draft.places[.track(number)] = nil
-            return
-        }
-        let known = draft.model.trackedObjects.first { $0.number == number }
-        if statement.isAtEnd, known != nil {
-            enter(.track(number))
-            return
-        }
-        if let kind = statement.next, ["ip", "ipv6", "list", "rtr", "stub-object", "application"].contains(kind.text) {
-            throw statement.unavailable(
-                "track \(number) \(kind.text)", write: "track \(number) interface NAME line-protocol")
-        }
-        _ = try statement.keyword(["interface"])
-        let interface = try statement.interfaceName()
-        if let kind = statement.next, kind.text == "ip" || kind.text == "ipv6" {
-            throw statement.unavailable(
-                "track \(number) interface \(interface) \(kind.text) routing",
-                write: "track \(number) interface \(interface) line-protocol")
-        }
-        _ = try statement.keyword(["line-protocol"])
-        try statement.finish()
-        if let known, known.interface != interface {
-            throw Fault(
-                position: position,
-                message: "object \(number) already watches \(known.interface) "
-                    + "(line \(draft.position(of: .track(number)).line)); use another number")
-        }
-        if known == nil {
-            draft.model.trackedObjects.append(Model.TrackedObject(number: number, interface: interface))
-            draft.places[.track(number)] = position
-        }
-        enter(.track(number))
-    }
-
-    /// `delay [up S] [down S]` under a tracked object.
-    mutating func parseTrack(_ statement: inout Statement, _ number: Int) throws(Fault) {
-        _ = try statement.keyword(["delay"])
-        guard let index = draft.model.trackedObjects.firstIndex(where: { $0.number == number }) else { return }
-        var object = draft.model.trackedObjects[index]
-        if statement.isNegated {
-            object.delayUpSeconds = 0
-            object.delayDownSeconds = 0
-            statement.skipRest()
-        } else {
-            repeat {
-                let direction = try statement.keyword(["up", "down"])
-                let seconds = try statement.integer(0...180, "the delay in seconds")
-                if direction == "up" { object.delayUpSeconds = seconds } else { object.delayDownSeconds = seconds }
-            } while !statement.isAtEnd
-        }
-        draft.model.trackedObjects[index] = object
-    }
-
     // MARK: interface
 
     private mutating func parseInterfaceLine(_ statement: inout Statement) throws(Fault) {

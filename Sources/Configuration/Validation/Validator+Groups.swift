@@ -60,37 +60,4 @@ extension Validator {
         let close = Keywords.nearest(to: name, among: groups.compactMap(\.group.name))
         return close.map { "; did you mean `\($0)`?" } ?? ""
     }
-
-    mutating func checkTracks() {
-        let defined = Set(model.trackedObjects.map(\.number))
-        for (interface, group) in groups {
-            for track in group.tracks where !defined.contains(track.object) {
-                warn(
-                    .groupTrack(interface, group.number, object: track.object),
-                    "object \(track.object) is not defined and counts as Up; "
-                        + "write `track \(track.object) interface NAME line-protocol`")
-            }
-            checkDecrements(interface, group)
-        }
-    }
-
-    /// The peer's priority is unknown here, but below the default of 100 there is always somebody to take over.
-    private mutating func checkDecrements(_ interface: String, _ group: Model.Group) {
-        let standard = Model.Group(number: 0).priority
-        var sum = 0
-        for track in group.tracks {
-            guard case .decrement(let amount) = track.effect else { return }
-            sum += amount
-        }
-        guard sum > 0, let first = group.tracks.first else { return }
-        let place = Place.groupTrack(interface, group.number, object: first.object)
-        if group.priority == 0 {
-            warn(place, "the priority is 0 already, so that a decrement changes nothing; write `shutdown` instead")
-        } else if group.priority > standard, group.priority - sum >= standard {
-            warn(
-                place,
-                "even with all objects down the priority is \(group.priority - sum), which a peer with the default "
-                    + "priority of \(standard) never exceeds: no failover; write a greater decrement or `shutdown`")
-        }
-    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 private import Primitives
+private import Tracking
 
 /// Turns a draft into a model: resolves names, checks what only the whole text can tell, sorts.
 struct Validator {
@@ -56,6 +57,11 @@ struct Validator {
 
     private mutating func sort() {
         draft.model.trackedObjects.sort { $0.number < $1.number }
+        for index in draft.model.trackedObjects.indices {
+            guard case .list(var list) = draft.model.trackedObjects[index].kind else { continue }
+            list.members.sort { $0.object < $1.object }
+            draft.model.trackedObjects[index].kind = .list(list)
+        }
         for index in draft.model.interfaces.indices {
             draft.model.interfaces[index].groups.sort { $0.number < $1.number }
             for place in draft.model.interfaces[index].groups.indices {
@@ -74,6 +80,8 @@ struct Validator {
         limit(model.interfaces.count, Limits.interfaceCount, "interfaces with groups")
         limit(groups.count, Limits.groupCount, "groups")
         limit(model.trackedObjects.count, Limits.trackedObjectCount, "tracked objects")
+        let routing = model.trackedObjects.filter(\.kind.isRouting).count
+        limit(routing, Tracking.Limits.routingCount, "tracked routes and interfaces with `routing`")
         limit(model.cryptoMaps.count, Limits.cryptoMapCount, "crypto maps")
         let entries = model.cryptoMaps.flatMap(\.entries)
         limit(entries.count, Limits.cryptoMapEntryCount, "crypto map entries")

@@ -8,10 +8,10 @@ extension TrackView {
     public var briefText: String {
         var lines = ["Track   Object                           Parameter        Value Last Change"]
         for object in objects {
-            let parts = object.kind.split(separator: " ", maxSplits: 1).map(String.init)
+            let (subject, parameter) = object.words
             let line =
-                "\(object.id)".padded(to: 8) + "\(parts.first ?? "") \(object.target)".padded(to: 33)
-                + (parts.count > 1 ? parts[1] : "").padded(to: 17) + object.state.padded(to: 6)
+                "\(object.id)".padded(to: 8) + "\(subject) \(object.target)".padded(to: 33)
+                + parameter.padded(to: 17) + object.state.padded(to: 6)
                 + (object.lastChangeMilliseconds.map(Wording.age) ?? "never")
             lines.append(line)
         }
@@ -20,14 +20,26 @@ extension TrackView {
 }
 
 extension TrackView.Object {
+    /// What stands before the target and what behind it: `interface` and `line-protocol`, `ip route` and `reachability`.
+    fileprivate var words: (subject: String, parameter: String) {
+        let parts = kind.split(separator: " ").map(String.init)
+        let count = kind.hasPrefix("ip") ? 2 : 1
+        return (parts.prefix(count).joined(separator: " "), parts.dropFirst(count).joined(separator: " "))
+    }
+
     fileprivate var lines: [String] {
-        let parts = kind.split(separator: " ", maxSplits: 1).map(String.init)
-        let parameter = parts.count > 1 ? parts[1] : ""
-        var lines = ["Track \(id)", "  \(capitalised(parts.first ?? "")) \(target) \(parameter)".trimmedEnd]
-        let what = parameter == "line-protocol" ? "Line protocol" : "State"
-        lines.append("  \(what) is \(state)\(detail.map { " (\($0))" } ?? "")")
+        let (subject, parameter) = words
+        let place = target.isEmpty ? "" : " \(target)"
+        var lines = ["Track \(id)", "  \(capitalised(subject))\(place) \(parameter)".trimmedEnd]
+        lines.append("  \(title) is \(state)\(detail.map { " (\($0))" } ?? "")")
         let age = lastChangeMilliseconds.map(Wording.age) ?? "never"
         lines.append("    \(Wording.count(changes, "change")), last change \(age)")
+        lines += (members ?? []).map { member in
+            let weight = member.weight.map { " weight \($0)" } ?? ""
+            return "    object \(member.id)\(member.negated ? " not" : "")\(weight) \(member.state)"
+        }
+        if let thresholdUp, let thresholdDown { lines.append("    threshold up \(thresholdUp) down \(thresholdDown)") }
+        if let firstHop { lines.append("  First-hop interface is \(firstHop)") }
         var delays: [String] = []
         if delayUpMilliseconds > 0 { delays.append("up \(Wording.timer(delayUpMilliseconds))s") }
         if delayDownMilliseconds > 0 { delays.append("down \(Wording.timer(delayDownMilliseconds))s") }
@@ -35,12 +47,31 @@ extension TrackView.Object {
         if let delayRemainingMilliseconds {
             lines.append("    the new state holds in \(Wording.seconds(delayRemainingMilliseconds)) secs")
         }
-        if !trackedBy.isEmpty {
+        if !trackedBy.isEmpty || !self.lists.isEmpty {
             lines.append("  Tracked by:")
             lines += trackedBy.map { "    HSRP \($0.interface) \($0.group)" }
+            lines += self.lists.map { "    Track-list \($0)" }
         }
         return lines
     }
 
-    private func capitalised(_ word: String) -> String { word.prefix(1).uppercased() + word.dropFirst() }
+    /// What the line with the state calls the object, as IOS does.
+    private var title: String {
+        let (_, parameter) = words
+        switch parameter {
+        case "line-protocol": return "Line protocol"
+        case "ip routing": return "IP routing"
+        case "ipv6 routing": return "IPv6 routing"
+        case "boolean and": return "Boolean AND"
+        case "boolean or": return "Boolean OR"
+        case "": return "State"
+        default: return capitalised(parameter)
+        }
+    }
+
+    private func capitalised(_ words: String) -> String {
+        if words.hasPrefix("ipv6") { return "IPv6" + words.dropFirst(4) }
+        if words.hasPrefix("ip") { return "IP" + words.dropFirst(2) }
+        return words.prefix(1).uppercased() + words.dropFirst()
+    }
 }

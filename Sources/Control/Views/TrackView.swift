@@ -12,13 +12,13 @@ public struct TrackView: Codable, Hashable, Sendable {
     public struct Object: Codable, Hashable, Sendable {
         /// Its number.
         public var id = 0
-        /// What is watched: `interface line-protocol`.
+        /// What is watched: `interface line-protocol`, `ip route reachability`, `list boolean and`.
         public var kind = "interface line-protocol"
-        /// The interface's name.
+        /// Of which one: the interface's name, the network; empty for a list.
         public var target = ""
         /// Up or Down, as its clients see it.
         public var state = "Down"
-        /// Why it is down when there is more to say, such as `interface does not exist`.
+        /// Why it is what it is when there is more to say, such as `interface does not exist`.
         @Nullable public var detail: String? = nil
         /// How often the state changed.
         public var changes = 0
@@ -32,9 +32,37 @@ public struct TrackView: Codable, Hashable, Sendable {
         @Nullable public var delayRemainingMilliseconds: Int? = nil
         /// The groups that track it.
         public var trackedBy: [Client] = []
+        /// The lists that it is in.
+        public var lists: [Int] = []
+        /// The interface by which a tracked route leads on.
+        @Nullable public var firstHop: String? = nil
+        /// A list's members; null for other objects.
+        @Nullable public var members: [Member]? = nil
+        /// From where on a threshold list is up.
+        @Nullable public var thresholdUp: Int? = nil
+        /// From where on it is down.
+        @Nullable public var thresholdDown: Int? = nil
 
         /// An object with default values.
         public init() {}
+    }
+
+    /// A member of a list.
+    public struct Member: Codable, Hashable, Sendable {
+        /// The object's number.
+        public var id: Int
+        /// Up, Down, or Undefined, which counts as Up.
+        public var state: String
+        /// Counts as up while the object is down.
+        public var negated = false
+        /// Its weight; null where weights do not count.
+        @Nullable public var weight: Int? = nil
+
+        /// Makes a member.
+        public init(id: Int, state: String) {
+            self.id = id
+            self.state = state
+        }
     }
 
     /// A group that tracks an object.

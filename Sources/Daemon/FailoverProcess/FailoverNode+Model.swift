@@ -103,10 +103,7 @@ extension FailoverNode {
 
     /// Compares every interface that matters with what is known; called on any event.
     func observeInterfaces() {
-        for track in tracks.values {
-            let isUp = kernel.link(named: track.configured.interface)?.isLineProtocolUp ?? false
-            track.handle(.observed(isUp: isUp))
-        }
+        observeLinks()
         for (key, runner) in groups where !runner.isRetiring {
             let link = kernel.link(named: key.interface)
             let settings = settings(for: key, runner.configured)
@@ -146,60 +143,6 @@ extension FailoverNode {
             port.close()
             ports[name] = nil
         }
-    }
-
-    // MARK: Tracking
-
-    private func applyTracks() {
-        var left = tracks
-        for object in model.trackedObjects {
-            if let track = left.removeValue(forKey: object.number), track.configured.interface == object.interface {
-                if track.configured != object { track.reconfigure(object) }
-                continue
-            }
-            tracks[object.number]?.cancel()
-            tracks[object.number] = TrackRunner(object, on: reactor) { [unowned self] track, from, to in
-                trackChanged(track, from, to)
-            }
-        }
-        for (number, track) in left where !model.trackedObjects.contains(where: { $0.number == number }) {
-            track.cancel()
-            tracks[number] = nil
-        }
-    }
-
-    private func trackChanged(_ track: TrackRunner, _ from: TrackedObject.State, _ to: TrackedObject.State) {
-        recomputePriorities()
-        let number = track.configured.number
-        let interface = track.configured.interface
-        let line = "%TRACKING-5-STATE: \(number) interface \(interface) line-protocol \(from.name)->\(to.name)"
-        log(line)
-        var event = EventView("track-state", line: line)
-        event.interface = interface
-        event.object = number
-        event.from = from.name
-        event.to = to.name
-        send(event)
-    }
-
-    private func recomputePriorities() {
-        for runner in groups.values where !runner.isRetiring {
-            let effective = effective(runner.configured)
-            if runner.machine.priority != effective.priority { runner.handle(.priorityChanged(effective.priority)) }
-            runner.handle(.fitnessChanged(isFit: effective.isFit))
-        }
-    }
-
-    private func effective(_ group: Model.Group) -> EffectivePriority {
-        EffectivePriority(
-            configured: group.priority,
-            tracks: group.tracks.map { track in
-                let state = tracks[track.object]?.object.state
-                switch track.effect {
-                case .decrement(let value): return .init(state: state, decrement: value)
-                case .shutdown: return .init(state: state, decrement: nil)
-                }
-            })
     }
 
     // MARK: Ends

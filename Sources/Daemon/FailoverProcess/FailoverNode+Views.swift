@@ -38,7 +38,7 @@ extension FailoverNode {
         view.follows = group.follows
         view.virtualAddress = group.virtualAddress?.description
         view.trackedObjects = group.tracks.map { track in
-            let state = tracks[track.object]?.object.state.name ?? "Undefined"
+            let state = tracks.state(of: track.object)?.name ?? "Undefined"
             guard case .decrement(let decrement) = track.effect else {
                 return .init(id: track.object, state: state, decrement: nil)
             }
@@ -91,33 +91,5 @@ extension FailoverNode {
         if runner.machine.settings.interfacePrefix.address == .any { return "the interface has no IPv4 address" }
         if runner.machine.state == .active { return nil }
         return runner.machine.remark
-    }
-
-    /// `show track`.
-    func trackView(at now: Instant) -> TrackView {
-        var view = TrackView()
-        for track in tracks.values.sorted(by: { $0.configured.number < $1.configured.number }) {
-            var object = TrackView.Object()
-            let link = kernel.link(named: track.configured.interface)
-            object.id = track.configured.number
-            object.target = track.configured.interface
-            object.state = track.object.state.name
-            object.detail = link == nil ? "interface does not exist" : nil
-            object.changes = track.object.changeCount
-            object.lastChangeMilliseconds = track.object.lastChangeAt.map { now.since($0).milliseconds }
-            object.delayUpMilliseconds = track.configured.delayUpSeconds * 1000
-            object.delayDownMilliseconds = track.configured.delayDownSeconds * 1000
-            object.delayRemainingMilliseconds = track.object.nextDeadline.map { $0.since(now).milliseconds }
-            object.trackedBy = clients(of: track.configured.number)
-            view.objects.append(object)
-        }
-        return view
-    }
-
-    private func clients(of number: Int) -> [TrackView.Client] {
-        model.interfaces.flatMap { interface in
-            interface.groups.filter { $0.tracks.contains { $0.object == number } }
-                .map { TrackView.Client(interface: interface.name, group: $0.number) }
-        }
     }
 }

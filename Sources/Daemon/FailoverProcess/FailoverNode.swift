@@ -15,7 +15,8 @@ final class FailoverNode: GroupSurroundings {
     var model = Model()
     var groups: [GroupRunner.Key: GroupRunner] = [:]
     var retiring: [GroupRunner] = []
-    var tracks: [Int: TrackRunner] = [:]
+    let trackedKernel: TrackedKernel
+    private(set) lazy var tracks = TrackRunner(on: reactor) { [unowned self] in tracksChanged($0) }
     var ports: [String: HelloPort] = [:]
     var counters: [String: UInt64] = [:]
     /// Replication's last word about the scheme's group.
@@ -45,11 +46,16 @@ final class FailoverNode: GroupSurroundings {
         self.reactor = reactor
         kernel = try KernelNetwork()
         packets = try PacketSocket()
+        trackedKernel = try TrackedKernel(kernel)
         kernel.onRefusal = { [unowned self] what, error in
             count("kernel.refused")
             log("%HAVPN-4-KERNEL: cannot \(what): \(error)")
             // No event will follow what did not happen.
             scheduleReconcile(after: Self.refusalPause)
+        }
+        trackedKernel.onRefusal = { [unowned self] what, error in
+            count("track.kernelRefused")
+            log("%TRACKING-4-KERNEL: cannot \(what): \(error)")
         }
         let heard = RouteGroups.link | RouteGroups.ipv4Address | RouteGroups.ipv4Rule
         subscription = try NetlinkSubscription(.route, groups: heard, on: reactor) { [unowned self] event in

@@ -5,44 +5,68 @@ import LinuxIO
 import Primitives
 import Tracking
 
-/// One tracked object with its timer.
+/// The tracked objects with their timer.
 final class TrackRunner {
-    private(set) var configured: Model.TrackedObject
-    private(set) var object: TrackedObject
+    /// The objects and their states.
+    private(set) var machine = TrackingMachine()
     private let reactor: Reactor
-    private let onChange: (TrackRunner, TrackedObject.State, TrackedObject.State) -> Void
-    private var timer: TimerToken?
+    private let onChange: ([TrackingMachine.Action]) -> Void
+    private var timer: (token: TimerToken, deadline: Instant)?
 
-    /// `onChange` hears every change that clients see, with the state before and after.
-    init(
-        _ configured: Model.TrackedObject, on reactor: Reactor,
-        onChange: @escaping (TrackRunner, TrackedObject.State, TrackedObject.State) -> Void
-    ) {
-        self.configured = configured
+    /// `onChange` hears everything that clients see of one event.
+    init(on reactor: Reactor, onChange: @escaping ([TrackingMachine.Action]) -> Void) {
         self.reactor = reactor
         self.onChange = onChange
-        object = TrackedObject(
-            downDelay: .seconds(configured.delayDownSeconds), upDelay: .seconds(configured.delayUpSeconds))
     }
 
-    /// Takes new delays; another interface is another object.
-    func reconfigure(_ new: Model.TrackedObject) {
-        configured = new
-        handle(.delaysChanged(down: .seconds(new.delayDownSeconds), up: .seconds(new.delayUpSeconds)))
+    /// Every object, ordered by number.
+    var entries: [TrackingMachine.Entry] {
+        machine.entries.values.sorted { $0.settings.number < $1.settings.number }
     }
 
-    func handle(_ event: TrackedObject.Event) {
-        var actions: [TrackedObject.Action] = []
-        object.handle(event, at: Reactor.now(), actions: &actions)
-        if let timer { reactor.cancel(timer) }
-        timer = object.nextDeadline.map { deadline in
-            reactor.schedule(at: deadline) { [weak self] in self?.handle(.deadlineReached) }
+    /// The state that clients see; nil for an object that is not defined.
+    func state(of number: Int) -> TrackedObject.State? { machine.state(of: number) }
+
+    /// Takes over a configuration; objects that watch the same as before keep their state.
+    func configure(_ objects: [Model.TrackedObject]) {
+        handle(
+            .configured(
+                objects.map { object in
+                    ObjectSettings(
+                        number: object.number, kind: object.kind, downDelay: .seconds(object.delayDownSeconds),
+                        upDelay: .seconds(object.delayUpSeconds))
+                }))
+    }
+
+    /// Asks `look` about each object whose kind is `wanted`.
+    func observe(where wanted: (ObjectKind) -> Bool, _ look: (ObjectKind) -> Observation?) {
+        for entry in machine.entries.values where wanted(entry.settings.kind) {
+            guard let seen = look(entry.settings.kind) else { continue }
+            handle(.observed(entry.settings.number, seen))
         }
-        for case .stateChanged(let from, let to) in actions { onChange(self, from, to) }
+    }
+
+    func handle(_ event: TrackingMachine.Event) {
+        var actions: [TrackingMachine.Action] = []
+        machine.handle(event, at: Reactor.now(), actions: &actions)
+        arm()
+        if !actions.isEmpty { onChange(actions) }
+    }
+
+    private func arm() {
+        guard timer?.deadline != machine.nextDeadline else { return }
+        if let timer { reactor.cancel(timer.token) }
+        timer = machine.nextDeadline.map { deadline in
+            let token = reactor.schedule(at: deadline) { [weak self] in
+                self?.timer = nil
+                self?.handle(.deadlineReached)
+            }
+            return (token, deadline)
+        }
     }
 
     func cancel() {
-        if let timer { reactor.cancel(timer) }
+        if let timer { reactor.cancel(timer.token) }
         timer = nil
     }
 }
