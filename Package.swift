@@ -37,7 +37,7 @@ let package = Package(
         room("Primitives"),
         room("ByteCodec", uses: ["Primitives"]),
         room("FirstHop", uses: ["ByteCodec", "Primitives"]),
-        room("Tracking", uses: ["Primitives"]),
+        room("Tracking", uses: ["ByteCodec", "Primitives"]),
         room("SecurityAssociations", uses: ["ByteCodec", "Primitives"]),
         room(
             "Replication",
@@ -93,7 +93,7 @@ let package = Package(
         tests("Primitives"),
         tests("ByteCodec", uses: ["Primitives"]),
         tests("FirstHop", uses: ["ByteCodec", "Primitives"]),
-        tests("Tracking", uses: ["Primitives"]),
+        tests("Tracking", uses: ["ByteCodec", "Primitives"]),
         tests("SecurityAssociations", uses: ["ByteCodec", "Primitives"]),
         tests("Replication", uses: ["SecurityAssociations", "FirstHop", "ByteCodec", "Primitives"]),
         tests("StrongSwan", uses: ["Replication", "SecurityAssociations", "ByteCodec", "Primitives"]),

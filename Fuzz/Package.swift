@@ -20,7 +20,7 @@ let package = Package(
         room("Primitives"),
         room("ByteCodec", uses: ["Primitives"]),
         room("FirstHop", uses: ["ByteCodec", "Primitives"]),
-        room("Tracking", uses: ["Primitives"]),
+        room("Tracking", uses: ["ByteCodec", "Primitives"]),
         room("SecurityAssociations", uses: ["ByteCodec", "Primitives"]),
         room(
             "Replication",

@@ -36,6 +36,10 @@ public enum Limits {
     public static let interfaceNameByteCount = 15
     /// `security peer` lines: one key of the peer, and the next ones while keys are changed.
     public static let securityPeerCount = 8
+    /// Bytes of the path of a tracked script or file.
+    public static let pathByteCount = 255
+    /// Bytes of the name of a user (LOGIN_NAME_MAX is longer, what tools accept is not).
+    public static let userNameByteCount = 32
     /// Bytes of the path of the identity file.
     public static let identityPathByteCount = 255
     /// Bytes of the path of a UNIX socket (sun_path without its terminator).

@@ -9,6 +9,8 @@ public struct Model: Hashable, Sendable {
     public var hostname: String = "havpn"
     /// Tracked objects ordered by number.
     public var trackedObjects: [TrackedObject] = []
+    /// `ip sla` operations ordered by number.
+    public var echoOperations: [EchoOperation] = []
     /// Interfaces that carry at least one group, in the file's order.
     public var interfaces: [Interface] = []
     /// The replication association, nil where none is configured or it is shut down.
@@ -35,6 +37,8 @@ public struct Model: Hashable, Sendable {
         public var delayDownSeconds: Int = 0
         /// How long it must be up again, 0 to 180 s.
         public var delayUpSeconds: Int = 0
+        /// What a script or an operation counts as before its first result.
+        public var defaultState: Tracking.TrackedObject.State = .up
 
         /// Makes an object without delays.
         public init(number: Int, kind: ObjectKind) {

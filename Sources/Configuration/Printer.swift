@@ -21,6 +21,7 @@ private struct Printer {
     mutating func print(_ model: Model) {
         let standard = Model()
         if model.hostname != standard.hostname { lines.append("hostname \(quoted(model.hostname))") }
+        for operation in model.echoOperations { lines += operation.canonicalLines }
         for object in model.trackedObjects { lines += object.canonicalLines }
         for interface in model.interfaces {
             lines += ["!", "interface \(quoted(interface.name))"]

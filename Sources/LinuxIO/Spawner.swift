@@ -58,15 +58,17 @@ public enum Spawner {
         return kept + ["SWIFT_BACKTRACE=enable=no"]
     }
 
-    private static func withCStrings<Result>(
-        _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
-    ) -> Result {
-        var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        return pointers.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { preconditionFailure("an array with a terminator has a base") }
-            return body(base)
-        }
+}
+
+/// Calls `body` with the strings as C has them, a null pointer behind the last one.
+func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+    var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
+    defer { for pointer in pointers { free(pointer) } }
+    return pointers.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { preconditionFailure("an array with a terminator has a base") }
+        return body(base)
     }
 }
 
@@ -89,9 +91,14 @@ public enum ChildProcess {
     }
 
     /// Collects one child that has ended, nil when none has.
-    public static func reap() -> (process: Int32, end: End)? {
+    ///
+    /// `isEnding` hears of it before it is collected: until then neither its number nor its group's means anybody else.
+    public static func reap(isEnding: (Int32) -> Void = { _ in }) -> (process: Int32, end: End)? {
+        let ended = havpn_peek_ended()
+        guard ended > 0 else { return nil }
+        isEnding(ended)
         var status: Int32 = 0
-        let process = waitpid(-1, &status, WNOHANG)
+        let process = waitpid(ended, &status, WNOHANG)
         guard process > 0 else { return nil }
         let signal = status & 0x7f
         return (process, signal == 0 ? .exited(status >> 8 & 0xff) : .killed(signal))
@@ -99,6 +106,9 @@ public enum ChildProcess {
 
     /// Sends a signal to a child that has not been reaped yet.
     public static func signal(_ process: Int32, _ number: Int32) { _ = kill(process, number) }
+
+    /// Kills a child's process group whole, the child included; the child has not been collected yet.
+    public static func killGroup(_ process: Int32) { _ = killpg(process, SIGKILL) }
 
     /// Has writes to a closed pipe fail instead of ending this process; a child has to ask anew.
     public static func ignoreBrokenPipes() { Glibc.signal(SIGPIPE, SIG_IGN) }

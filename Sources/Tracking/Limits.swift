@@ -8,4 +8,12 @@ public enum Limits {
     public static let membersPerListCount = 64
     /// Lists inside lists, the outermost one included.
     public static let listDepth = 8
+    /// Objects that are scripts.
+    public static let scriptCount = 32
+    /// Objects that are processes or files.
+    public static let presenceCount = 64
+    /// `ip sla` operations.
+    public static let echoOperationCount = 64
+    /// Bytes of a process's name that the kernel keeps (TASK_COMM_LEN without its terminator).
+    public static let processNameByteCount = 15
 }

@@ -10,6 +10,14 @@ public enum ObjectKind: Hashable, Sendable {
     case route(RouteDestination)
     /// `list boolean and|or`, `list threshold weight|percentage`.
     case list(ObjectList)
+    /// `script PATH`.
+    case script(ScriptSettings)
+    /// `process NAME`: the kernel's name of it, at most 15 bytes.
+    case process(String)
+    /// `file PATH`.
+    case file(String)
+    /// `ip sla OPERATION reachability | state`.
+    case echo(operation: Int, EchoAspect)
 
     /// The kind in IOS's words, as `show track` and log lines print it: `interface line-protocol`.
     public var name: String {
@@ -18,15 +26,23 @@ public enum ObjectKind: Hashable, Sendable {
         case .route(.ipv4): "ip route reachability"
         case .route(.ipv6): "ipv6 route reachability"
         case .list(let list): "list \(list.rule.name)"
+        case .script: "script"
+        case .process: "process"
+        case .file: "file"
+        case .echo(_, let aspect): "ip sla \(aspect.rawValue)"
         }
     }
 
-    /// What of that kind is watched: an interface's name, a network; empty for a list.
+    /// What of that kind is watched: an interface's name, a network, a path; empty for a list.
     public var target: String {
         switch self {
         case .interface(let name, _): name
         case .route(let destination): destination.description
         case .list: ""
+        case .script(let settings): settings.path
+        case .process(let name): name
+        case .file(let path): path
+        case .echo(let operation, _): "\(operation)"
         }
     }
 
@@ -43,8 +59,9 @@ public enum ObjectKind: Hashable, Sendable {
         let words = name.split(separator: " ")
         let places = target.isEmpty ? [] : [Substring(target)]
         switch self {
-        case .interface, .list: return (words.prefix(1) + places + words.dropFirst()).joined(separator: " ")
-        case .route: return (words.prefix(2) + places + words.dropFirst(2)).joined(separator: " ")
+        case .interface, .list, .script, .process, .file:
+            return (words.prefix(1) + places + words.dropFirst()).joined(separator: " ")
+        case .route, .echo: return (words.prefix(2) + places + words.dropFirst(2)).joined(separator: " ")
         }
     }
 }

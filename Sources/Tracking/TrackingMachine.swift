@@ -122,6 +122,8 @@ extension ObjectKind {
     fileprivate func continues(_ new: ObjectKind) -> Bool {
         // A list is evaluated anew in any case.
         if case .list = self, case .list = new { return true }
+        // Nor does a script's state go by when it is run.
+        if case .script(let old) = self, case .script(let other) = new { return old.path == other.path }
         return self == new
     }
 }

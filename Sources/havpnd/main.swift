@@ -26,7 +26,17 @@ struct HAVPNDaemon: ParsableCommand {
     @Option(help: .hidden)
     var role: String?
 
+    @Option(help: .hidden)
+    var script: String?
+
+    @Option(help: .hidden)
+    var user = ""
+
+    @Option(help: .hidden)
+    var object = 0
+
     mutating func run() throws {
+        if let script { throw ExitCode(Program.runScript(path: script, user: user, object: object)) }
         if let role {
             guard let status = Program.runChild(role: role, configurationPath: configurationPath) else {
                 throw ValidationError("unknown role \(role)")

@@ -109,7 +109,7 @@ struct GrammarTests {
 
     @Test("an ambiguous abbreviation is refused with the candidates")
     func ambiguous() {
-        #expect(errors("i eth1") == ["`i` may mean `interface`, `ipc` or `ike-daemon`; write more of it"])
+        #expect(errors("i eth1") == ["`i` may mean `ip`, `interface`, `ipc` or `ike-daemon`; write more of it"])
         #expect(errors("interface eth1\n standby 10 p 5").first?.contains("`priority`, `preempt` or `probe`") == true)
     }
 

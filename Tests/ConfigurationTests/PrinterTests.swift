@@ -63,6 +63,9 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
         object.delayDownSeconds = Bool.random(using: &generator) ? 0 : 7
         model.trackedObjects.append(object)
     }
+    for number in numbers(0...2, in: 1...99, &generator) {
+        model.echoOperations.append(randomOperation(number, &generator))
+    }
     var names: [String] = []
     for index in 0..<Int.random(in: 0...3, using: &generator) {
         var interface = Model.Interface(name: ["eth9", "bond0.17", "lan", "\"q"][index])
@@ -98,9 +101,20 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
 }
 
 private func randomKind(_ number: Int, _ model: Model, _ generator: inout SplitMix) -> ObjectKind {
-    switch Int.random(in: 0...5, using: &generator) {
+    switch Int.random(in: 0...9, using: &generator) {
     case 0: return .interface("eth\(number)", .lineProtocol)
     case 1: return .interface("7", [.ipRouting, .ipv6Routing].randomElement(using: &generator) ?? .ipRouting)
+    case 6: return .process("a b")
+    case 7: return .file("/run/a b")
+    case 8: return .echo(operation: 7, [.state, .reachability].randomElement(using: &generator) ?? .state)
+    case 9:
+        var settings = ScriptSettings(path: "/etc/havpn/\(number)")
+        settings.intervalSeconds = Int.random(in: 1...3600, using: &generator)
+        settings.timeoutSeconds = Int.random(in: 1...settings.intervalSeconds, using: &generator)
+        settings.rise = Int.random(in: 1...255, using: &generator)
+        settings.fall = Int.random(in: 1...255, using: &generator)
+        settings.user = Bool.random(using: &generator) ? nil : "7"
+        return .script(settings)
     case 2:
         let length = Int.random(in: 0...32, using: &generator)
         let address = IPv4Address(UInt32.random(in: 0...UInt32.max, using: &generator))
@@ -113,6 +127,21 @@ private func randomKind(_ number: Int, _ model: Model, _ generator: inout SplitM
             .ipv6(IPv6Prefix(address: IPv6Prefix(address: address, length: length).network, length: length)))
     default: return .list(randomList(model.trackedObjects.map(\.number), &generator))
     }
+}
+
+private func randomOperation(_ number: Int, _ generator: inout SplitMix) -> EchoOperation {
+    var operation = EchoOperation(number: number, destination: IPv4Address(10, 2, 0, 1))
+    operation.source =
+        [.route, .interface("7"), .address(IPv4Address(10, 2, 0, 3))].randomElement(using: &generator) ?? .route
+    operation.frequencySeconds = Int.random(in: 1...604_800, using: &generator)
+    if Bool.random(using: &generator) {
+        operation.timeoutMilliseconds = Int.random(in: 1...operation.frequencySeconds * 1000, using: &generator)
+    }
+    if Bool.random(using: &generator) {
+        operation.thresholdMilliseconds = Int.random(in: 1...operation.timeout.milliseconds, using: &generator)
+    }
+    operation.isScheduled = Bool.random(using: &generator)
+    return operation
 }
 
 /// Members with lower numbers alone: no cycle.

@@ -88,4 +88,43 @@ struct TrackScreenTests {
             Self.view(boolean).briefText.hasSuffix(
                 "9       list                             boolean and      Down  00:02:04\n"))
     }
+
+    @Test("a script with its runs, an operation with its round trip")
+    func probes() {
+        var script = Self.object(5, "script", "/etc/havpn/probe", "Down")
+        script.detail = "timed out"
+        script.runs = TrackView.Runs()
+        #expect(Self.view(script).text.contains("  No run has ended yet\n"))
+        script.runs?.successes = 9
+        script.runs?.timeouts = 2
+        script.runs?.last = "timed out"
+        script.runs?.lastMilliseconds = 2001
+        var echo = Self.object(6, "ip sla reachability", "7", "Up")
+        echo.echo = TrackView.Echo()
+        echo.echo?.returnCode = "OK"
+        echo.echo?.roundTripMicroseconds = 1234
+        echo.echo?.sent = 1
+        echo.echo?.answered = 1
+        #expect(
+            Self.view(script, echo, Self.object(7, "process", "charon", "Up")).text == """
+                Track 5
+                  Script /etc/havpn/probe
+                  Script is Down (timed out)
+                    2 changes, last change 00:02:04
+                  11 runs: 9 succeeded, 2 timed out
+                  Latest run: timed out after 2001 ms
+                Track 6
+                  IP SLA 7 reachability
+                  Reachability is Up
+                    2 changes, last change 00:02:04
+                  Latest operation return code: OK
+                  Latest RTT (millisecs) 1.234
+                  1 echo sent, 1 answered, 0 lost
+                Track 7
+                  Process charon
+                  Process is Up
+                    2 changes, last change 00:02:04
+
+                """)
+    }
 }

@@ -63,10 +63,19 @@ struct SupervisorStartTests {
         #expect(bench.step(.received(.ready, from: .replication)).isEmpty)
         let events: [SupervisorMachine.Event] = [.received(.ready, from: .failover), .haPluginStood]
         let ordered = isFailoverFirst ? events : events.reversed()
-        #expect(bench.step(ordered[0]).isEmpty)
-        #expect(bench.step(ordered[1]).first == .notify("READY=1"))
-        #expect(bench.step(ordered[0]).isEmpty)
-        #expect(bench.step(ordered[1]).isEmpty)
+        let told = { (event: SupervisorMachine.Event) in bench.step(event).filter { $0 != .tellProbes } }
+        #expect(told(ordered[0]).isEmpty)
+        #expect(told(ordered[1]).first == .notify("READY=1"))
+        #expect(told(ordered[0]).isEmpty)
+        #expect(told(ordered[1]).isEmpty)
+    }
+
+    @Test("a failover process that is ready is told what is known of probes, each new one again")
+    func probes() {
+        var bench = Bench.ready(isPeerHot: false)
+        #expect(bench.step(.received(.ready, from: .replication)).isEmpty)
+        _ = bench.step(.childEnded(.failover, how: "killed by signal 9"))
+        #expect(bench.step(.received(.ready, from: .failover)) == [.tellProbes])
     }
 
     @Test("a refused or unreadable first configuration ends the daemon with status 1 and front's own words")

@@ -8,6 +8,7 @@ import Netlink
 import Primitives
 import Replication
 import SecurityAssociations
+import Tracking
 
 @testable import StrongSwan
 
@@ -21,6 +22,7 @@ enum FuzzTarget: String, CaseIterable {
     case haPlugin = "ha-plugin"
     case vici
     case netlink
+    case echo
     case xfrm
     case control
     case configuration
@@ -34,6 +36,7 @@ enum FuzzTarget: String, CaseIterable {
         case .haPlugin: record(bytes)
         case .vici: list(bytes)
         case .netlink: readRouteMessages(bytes)
+        case .echo: _ = try? EchoMessage(parsingReply: bytes)
         case .xfrm: readTransformMessages(bytes)
         case .control: readRequests(bytes)
         case .configuration: configure(bytes)
@@ -138,6 +141,7 @@ enum FuzzTarget: String, CaseIterable {
             _ = try? RouteInfo(parsing: message)
             _ = try? RouteMatch(parsing: message)
             _ = try? RuleInfo(parsing: message)
+            _ = try? ProcessEvent(parsing: message)
             _ = try? NetlinkAcknowledgement(parsing: message)
         }
     }

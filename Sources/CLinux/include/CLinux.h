@@ -105,6 +105,18 @@ int havpn_forbid_new_privileges(void);
 /// Names the calling thread; at most 15 bytes are shown (PR_SET_NAME).
 int havpn_set_name(const char *name);
 
+/// Has the kernel kill this process when the thread that started it ends (PR_SET_PDEATHSIG).
+int havpn_die_with_parent(void);
+
+/// A child that has ended and was not collected yet, which stays so; 0 if there is none.
+int havpn_peek_ended(void);
+
+/// Binds an IPv4 socket to an address, port 0. Host order.
+int havpn_bind_ipv4(int fd, uint32_t address);
+
+/// Connects an IPv4 socket to an address, port 0. Host order.
+int havpn_connect_ipv4(int fd, uint32_t address);
+
 /// Locks all pages now and later when they are first touched (MCL_ONFAULT).
 int havpn_lock_memory_on_fault(void);
 

@@ -7,6 +7,7 @@ enum Place: Hashable {
     case hostname
     case track(Int)
     case trackMember(Int, object: Int)
+    case operation(Int)
     case interface(String)
     case group(String, Int)
     case address(String, Int)

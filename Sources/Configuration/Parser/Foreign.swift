@@ -15,6 +15,8 @@ enum Foreign: String, CaseIterable {
         let second = statement.second?.text ?? ""
         let found: Foreign?
         switch mode {
+        case .global where isOperation(statement): found = nil
+        case .interface where isOperation(statement): found = nil
         case .global: found = global(first, second)
         case .interface: found = interface(first, second)
         case .cryptoMap: found = cryptoMap(first, second)
@@ -36,9 +38,19 @@ enum Foreign: String, CaseIterable {
         }
     }
 
+    /// `ip sla NUMBER`, `ip sla schedule …` and IOS's former `ip sla monitor …` are ours.
+    private static func isOperation(_ statement: Statement) -> Bool {
+        guard statement.next?.text == "ip", statement.second?.text == "sla" else { return false }
+        var rest = statement
+        rest.skip()
+        rest.skip()
+        guard let third = rest.next?.text else { return false }
+        return Int(third) != nil || third == "schedule" || third == "monitor"
+    }
+
     private static func global(_ first: String, _ second: String) -> Foreign? {
         switch first {
-        case "ip", "ipv6": second == "access-list" ? .filter : .network
+        case "ip", "ipv6": second == "access-list" ? .filter : second == "sla" ? .system : .network
         case "router", "route-map", "bfd", "mpls", "vrf": .routing
         case "access-list": .filter
         case "crypto":

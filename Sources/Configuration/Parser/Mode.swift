@@ -5,6 +5,7 @@ enum Mode: Hashable {
     case global
     case interface(String)
     case track(Int)
+    case operation(Int)
     case zone
     case association
     case sctp
@@ -20,9 +21,11 @@ enum Mode: Hashable {
     /// The first keywords of the statements of the mode.
     var statements: [String] {
         switch self {
-        case .global: ["hostname", "track", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
+        case .global: ["hostname", "track", "ip", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
         case .interface: ["standby", "crypto"]
-        case .track: ["delay", "object", "threshold"]
+        case .track:
+            ["delay", "object", "threshold", "interval", "timeout", "rise", "fall", "user", "default-state"]
+        case .operation: ["icmp-echo", "frequency", "timeout", "threshold", "vrf"] + Self.withoutEffect
         case .zone: ["association"]
         case .association: ["protocol", "shutdown"]
         case .sctp: ["local-port", "remote-port"] + Self.tuning
@@ -40,12 +43,16 @@ enum Mode: Hashable {
         "retransmit-timeout", "path-retransmit", "assoc-retransmit", "init-timeout", "max-inits", "keepalive",
     ]
 
+    /// What IOS has under `ip sla` and nobody misses here.
+    private static let withoutEffect = ["tag", "owner", "tos", "request-data-size", "verify-data", "history"]
+
     /// How the mode is named in messages.
     var title: String {
         switch self {
         case .global: "outside any mode"
         case .interface(let name): "under `interface \(name)`"
         case .track(let number): "under `track \(number)`"
+        case .operation(let number): "under `ip sla \(number)`"
         case .zone: "under `ipc zone default`"
         case .association: "under `association`"
         case .sctp: "under `protocol sctp`"
@@ -59,7 +66,7 @@ enum Mode: Hashable {
     }
 
     /// Global statements that open a mode: at column 0 they leave whatever mode there is.
-    static let openers = ["track", "interface", "ipc", "redundancy", "ike-daemon"]
+    static let openers = ["track", "ip", "interface", "ipc", "redundancy", "ike-daemon"]
 
     /// Where a statement that stands in the wrong mode belongs.
     static func home(of word: String) -> String? {
@@ -72,6 +79,8 @@ enum Mode: Hashable {
         case "remote-ip": "`remote-port PORT`"
         case "scheme", "security": "`redundancy inter-device`"
         case "delay", "object", "threshold": "`track NUMBER …`"
+        case "interval", "rise", "fall", "user", "default-state": "`track NUMBER script PATH`"
+        case "icmp-echo", "frequency": "`ip sla NUMBER`"
         case "set", "reverse-route": "`crypto map NAME NUMBER ipsec-isakmp`"
         case "vici", "ha-plugin": "`ike-daemon strongswan`"
         default: nil

@@ -5,6 +5,7 @@ extension Parser {
         switch try statement.keyword(Mode.global.statements) {
         case "hostname": try parseHostname(&statement)
         case "track": try parseTrackObject(&statement)
+        case "ip": try parseIPLine(&statement)
         case "interface": try parseInterfaceLine(&statement)
         case "ipc": try parseZoneLine(&statement)
         case "redundancy": try parseRedundancyLine(&statement)

@@ -41,10 +41,14 @@ extension Parser {
             throw statement.unavailable(
                 "track \(number) \(word)", write: "track \(number) interface NAME line-protocol")
         }
-        switch try statement.keyword(["interface", "ip", "ipv6", "list"]) {
+        switch try statement.keyword(["interface", "ip", "ipv6", "list", "script", "process", "file", "rtr"]) {
         case "interface": return try parseTrackedInterface(&statement)
+        case "script": return try parseTrackedScript(&statement)
+        case "process": return try parseTrackedProcess(&statement)
+        case "file": return try parseTrackedFile(&statement)
+        case "rtr": return try parseTrackedEcho(&statement)
         case "ip":
-            _ = try statement.keyword(["route"])
+            if try statement.keyword(["route", "sla"]) == "sla" { return try parseTrackedEcho(&statement) }
             return try parseTrackedRoute(&statement, .ipv4(try statement.prefix("the network whose route is tracked")))
         case "ipv6":
             _ = try statement.keyword(["route"])
@@ -92,9 +96,10 @@ extension Parser {
         let place = statement
         switch try statement.keyword(Mode.track(number).statements) {
         case "delay": try parseDelay(&statement, &object)
-        case "object":
-            try parseMember(&statement, &object, try object.list(for: "object", at: place))
-        default: try parseThreshold(&statement, &object, try object.list(for: "threshold", at: place))
+        case "object": try parseMember(&statement, &object, try object.list(for: "object", at: place))
+        case "threshold": try parseThreshold(&statement, &object, try object.list(for: "threshold", at: place))
+        case "default-state": try parseDefaultState(&statement, &object, place)
+        case let word: try parseScriptSetting(&statement, &object, word, place)
         }
         try statement.finish()
         draft.model.trackedObjects[index] = object
@@ -197,6 +202,7 @@ extension ObjectList.Thresholds {
 extension ObjectKind {
     /// Whether `track N KIND`, said again, means the object that is there.
     fileprivate func isContinued(by other: ObjectKind) -> Bool {
+        if case .script(let script) = self, case .script(let again) = other { return script.path == again.path }
         guard case .list(let list) = self, case .list(let again) = other else { return self == other }
         switch (list.rule, again.rule) {
         case (.and, .and), (.or, .or), (.weight, .weight), (.percentage, .percentage): return true

@@ -186,6 +186,7 @@ struct Parser {
         case .global: try parseGlobal(&statement)
         case .interface(let name): try parseInterface(&statement, name)
         case .track(let number): try parseTrack(&statement, number)
+        case .operation(let number): try parseOperation(&statement, number)
         case .zone: try parseZone(&statement)
         case .association: try parseAssociation(&statement)
         case .sctp: try parseSCTP(&statement)

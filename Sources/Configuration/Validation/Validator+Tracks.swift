@@ -17,6 +17,7 @@ extension Validator {
             checkList(object.number, list, defined)
         }
         checkNesting()
+        checkProbes()
     }
 
     private static func undefined(_ object: Int) -> String {

@@ -62,6 +62,7 @@ struct Validator {
             list.members.sort { $0.object < $1.object }
             draft.model.trackedObjects[index].kind = .list(list)
         }
+        draft.model.echoOperations.sort { $0.number < $1.number }
         for index in draft.model.interfaces.indices {
             draft.model.interfaces[index].groups.sort { $0.number < $1.number }
             for place in draft.model.interfaces[index].groups.indices {
@@ -82,6 +83,10 @@ struct Validator {
         limit(model.trackedObjects.count, Limits.trackedObjectCount, "tracked objects")
         let routing = model.trackedObjects.filter(\.kind.isRouting).count
         limit(routing, Tracking.Limits.routingCount, "tracked routes and interfaces with `routing`")
+        limit(model.echoOperations.count, Tracking.Limits.echoOperationCount, "`ip sla` operations")
+        limit(model.scripts.count, Tracking.Limits.scriptCount, "tracked scripts")
+        limit(
+            model.processes.count + model.files.count, Tracking.Limits.presenceCount, "tracked processes and files")
         limit(model.cryptoMaps.count, Limits.cryptoMapCount, "crypto maps")
         let entries = model.cryptoMaps.flatMap(\.entries)
         limit(entries.count, Limits.cryptoMapEntryCount, "crypto map entries")

@@ -39,6 +39,8 @@ extension TrackView.Object {
             return "    object \(member.id)\(member.negated ? " not" : "")\(weight) \(member.state)"
         }
         if let thresholdUp, let thresholdDown { lines.append("    threshold up \(thresholdUp) down \(thresholdDown)") }
+        if let runs { lines += runs.lines }
+        if let echo { lines += echo.lines }
         if let firstHop { lines.append("  First-hop interface is \(firstHop)") }
         var delays: [String] = []
         if delayUpMilliseconds > 0 { delays.append("up \(Wording.timer(delayUpMilliseconds))s") }
@@ -64,14 +66,39 @@ extension TrackView.Object {
         case "ipv6 routing": return "IPv6 routing"
         case "boolean and": return "Boolean AND"
         case "boolean or": return "Boolean OR"
-        case "": return "State"
+        case "": return capitalised(words.subject)
         default: return capitalised(parameter)
         }
     }
 
     private func capitalised(_ words: String) -> String {
+        if words == "ip sla" { return "IP SLA" }
         if words.hasPrefix("ipv6") { return "IPv6" + words.dropFirst(4) }
         if words.hasPrefix("ip") { return "IP" + words.dropFirst(2) }
         return words.prefix(1).uppercased() + words.dropFirst()
+    }
+}
+
+extension TrackView.Runs {
+    fileprivate var lines: [String] {
+        let counts = [
+            (successes, "succeeded"), (failures, "failed"), (signals, "killed by a signal"), (timeouts, "timed out"),
+            (refusals, "not run"),
+        ]
+        let said = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        let sum = counts.reduce(0) { $0 + $1.0 }
+        guard sum > 0 else { return ["  No run has ended yet"] }
+        let duration = lastMilliseconds.map { " after \($0) ms" } ?? ""
+        return ["  \(Wording.count(sum, "run")): \(said.joined(separator: ", "))", "  Latest run: \(last)\(duration)"]
+    }
+}
+
+extension TrackView.Echo {
+    fileprivate var lines: [String] {
+        var lines = ["  Latest operation return code: \(returnCode)"]
+        if let roundTripMicroseconds {
+            lines.append("  Latest RTT (millisecs) \(Wording.seconds(roundTripMicroseconds))")
+        }
+        return lines + ["  \(Wording.count(sent, "echo", "echoes")) sent, \(answered) answered, \(lost) lost"]
     }
 }

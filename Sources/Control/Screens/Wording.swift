@@ -29,7 +29,12 @@ enum Wording {
     }
 
     /// `5 state changes`.
-    static func count(_ number: Int, _ what: String) -> String { "\(number) \(what)\(number == 1 ? "" : "s")" }
+    static func count(_ number: Int, _ what: String) -> String { count(number, what, what + "s") }
+
+    /// `5 echoes`.
+    static func count(_ number: Int, _ one: String, _ several: String) -> String {
+        "\(number) \(number == 1 ? one : several)"
+    }
 
     /// `0000.0c07.ac0a` from colon notation; anything else stays as it is.
     static func dottedMAC(_ text: String) -> String {

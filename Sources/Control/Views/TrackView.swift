@@ -42,8 +42,50 @@ public struct TrackView: Codable, Hashable, Sendable {
         @Nullable public var thresholdUp: Int? = nil
         /// From where on it is down.
         @Nullable public var thresholdDown: Int? = nil
+        /// A script's runs; null for other objects and before anything is known.
+        @Nullable public var runs: Runs? = nil
+        /// The `ip sla` operation; null for other objects and for one that does not run.
+        @Nullable public var echo: Echo? = nil
 
         /// An object with default values.
+        public init() {}
+    }
+
+    /// How a script's runs ended.
+    public struct Runs: Codable, Hashable, Sendable {
+        /// With status 0.
+        public var successes = 0
+        /// With another status.
+        public var failures = 0
+        /// By a signal.
+        public var signals = 0
+        /// Killed at the timeout.
+        public var timeouts = 0
+        /// Not run at all.
+        public var refusals = 0
+        /// How the last one ended, in words.
+        public var last = ""
+        /// How long the last one took, null where it did not run.
+        @Nullable public var lastMilliseconds: Int? = nil
+
+        /// No run.
+        public init() {}
+    }
+
+    /// An `ip sla` operation.
+    public struct Echo: Codable, Hashable, Sendable {
+        /// IOS's return code: OK, over threshold, Timeout, Unknown.
+        public var returnCode = "Unknown"
+        /// The last answer's round trip, null before the first one.
+        @Nullable public var roundTripMicroseconds: Int? = nil
+        /// Echoes sent.
+        public var sent = 0
+        /// Echoes answered in time.
+        public var answered = 0
+        /// Echoes that were not.
+        public var lost = 0
+
+        /// An operation that has not begun.
         public init() {}
     }
 

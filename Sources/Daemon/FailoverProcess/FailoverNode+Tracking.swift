@@ -19,7 +19,13 @@ extension FailoverNode {
         }
         tracks.configure(model.trackedObjects)
         observeLinks()
+        probes.configure(model.echoOperations, on: reactor) { [unowned self] in
+            observeEcho($0)
+        } onStray: { [unowned self] in
+            count("track.strayEchoReply")
+        }
         observeRouting()
+        observeUnprobed()
     }
 
     /// Line protocols, which need nothing but what is known already: called on any event of the kernel.
@@ -29,6 +35,32 @@ extension FailoverNode {
 
     private func observeRouting() {
         tracks.observe(where: \.isRouting, trackedKernel.look(at:))
+    }
+
+    /// An operation that never runs leaves its objects as they are by default; lists need not wait for it.
+    private func observeUnprobed() {
+        for entry in tracks.entries {
+            guard case .echo(let operation, _) = entry.settings.kind, probes.echo(operation) == nil else { continue }
+            let isUp = entry.settings.defaultState == .up
+            tracks.handle(
+                .observed(entry.settings.number, Observation(isUp: isUp, reason: "operation does not run")))
+        }
+    }
+
+    private func observeEcho(_ runner: EchoRunner) {
+        tracks.observe(where: { _ in true }) { kind in
+            guard case .echo(runner.operation.number, let aspect) = kind else { return nil }
+            return runner.machine.observe(aspect)
+        }
+    }
+
+    /// What the supervisor has found out.
+    func hear(_ report: ProbeReport) {
+        guard let kind = tracks.machine.entries[report.object]?.settings.kind, kind.isSupervised else {
+            return count("track.unknownReport")
+        }
+        probes.take(report)
+        if let observation = report.observation { tracks.handle(.observed(report.object, observation)) }
     }
 
     /// Clients first, words afterwards.
@@ -93,7 +125,9 @@ extension FailoverNode {
             switch settings.kind {
             case .route(let destination): object.firstHop = trackedKernel.firstHop(of: destination)
             case .list(let list): describe(list, in: &object)
-            case .interface: break
+            case .script: object.runs = probes.runs(of: settings.number)
+            case .echo(let operation, _): object.echo = probes.echo(operation)
+            case .interface, .process, .file: break
             }
             view.objects.append(object)
         }
@@ -126,6 +160,14 @@ extension FailoverNode {
 extension ObjectKind {
     fileprivate var isLineProtocol: Bool {
         if case .interface(_, .lineProtocol) = self { true } else { false }
+    }
+
+    /// Whether the supervisor tells about it.
+    fileprivate var isSupervised: Bool {
+        switch self {
+        case .script, .process, .file: true
+        case .interface, .route, .list, .echo: false
+        }
     }
 
     fileprivate var members: [Int] {

@@ -16,6 +16,7 @@ final class FailoverNode: GroupSurroundings {
     var groups: [GroupRunner.Key: GroupRunner] = [:]
     var retiring: [GroupRunner] = []
     let trackedKernel: TrackedKernel
+    let probes = ProbeTable()
     private(set) lazy var tracks = TrackRunner(on: reactor) { [unowned self] in tracksChanged($0) }
     var ports: [String: HelloPort] = [:]
     var counters: [String: UInt64] = [:]
@@ -73,6 +74,7 @@ final class FailoverNode: GroupSurroundings {
         case .configuration(_, let text): configure(text)
         case .descriptor(.processChannel, let peer): connect(peer, descriptor)
         case .resume: isResuming = true
+        case .observed(let report): hear(report)
         case .stop: stop()
         default: count("channel.unexpected")
         }

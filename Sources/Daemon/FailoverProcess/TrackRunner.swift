@@ -34,7 +34,7 @@ final class TrackRunner {
                 objects.map { object in
                     ObjectSettings(
                         number: object.number, kind: object.kind, downDelay: .seconds(object.delayDownSeconds),
-                        upDelay: .seconds(object.delayUpSeconds))
+                        upDelay: .seconds(object.delayUpSeconds), defaultState: object.defaultState)
                 }))
     }
 

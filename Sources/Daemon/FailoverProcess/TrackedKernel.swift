@@ -45,7 +45,7 @@ final class TrackedKernel {
         case .interface(let name, .ipRouting): return lineProtocol(name) ?? ipRouting(name)
         case .interface(let name, .ipv6Routing): return lineProtocol(name) ?? ipv6Routing(name)
         case .route(let destination): return route(destination)
-        case .list: return nil
+        case .list, .script, .process, .file, .echo: return nil
         }
     }
 
@@ -136,7 +136,7 @@ extension ObjectKind {
     /// The groups of rtnetlink whose events may change the object; line protocols come by another way.
     fileprivate var bell: UInt32 {
         switch self {
-        case .interface(_, .lineProtocol), .list: 0
+        case .interface(_, .lineProtocol), .list, .script, .process, .file, .echo: 0
         case .interface(_, .ipRouting): RouteGroups.ipv4Address | RouteGroups.ipv4Configuration
         case .interface(_, .ipv6Routing): RouteGroups.ipv6Address | RouteGroups.ipv6Configuration
         case .route(.ipv4): RouteGroups.ipv4Route | RouteGroups.nextHop

@@ -3,6 +3,7 @@
 import ByteCodec
 import FirstHop
 import Primitives
+import Tracking
 
 /// The type byte of a frame.
 private enum FrameType: UInt8 {
@@ -12,6 +13,7 @@ private enum FrameType: UInt8 {
     case failoverDied = 4
     case resume = 5
     case identityMissing = 6
+    case observed = 7
     case ready = 16
     case configurationAccepted = 17
     case configurationRefused = 18
@@ -40,7 +42,7 @@ extension ProcessMessage {
     func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 64)
         switch self {
-        case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing:
+        case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed:
             encodeCommand(into: &writer)
         case .redundancyChanged, .roleChanged, .role: encodeRole(into: &writer)
         case .query, .answer, .event: encodeQuery(into: &writer)
@@ -63,6 +65,9 @@ extension ProcessMessage {
         case .identityMissing(let reason):
             writer.write(FrameType.identityMissing.rawValue)
             writer.write(bytes: reason.utf8)
+        case .observed(let report):
+            writer.write(FrameType.observed.rawValue)
+            report.encode(into: &writer)
         default: writer.write(FrameType.stop.rawValue)
         }
     }
@@ -155,6 +160,7 @@ extension ProcessMessage {
         case .resume: self = .resume
         case .identityMissing:
             self = .identityMissing(reason: String(decoding: reader.readRemaining(), as: UTF8.self))
+        case .observed: self = .observed(try ProbeReport(parsing: &reader))
         case .ready: self = .ready
         case .configurationAccepted:
             self = .configurationAccepted(revision: try reader.read(), text: Array(reader.readRemaining()))

@@ -3,6 +3,7 @@
 import ByteCodec
 import FirstHop
 import Primitives
+import Tracking
 
 /// The processes of one daemon.
 enum ProcessRole: UInt8, Sendable, CaseIterable {
@@ -51,6 +52,9 @@ enum ProcessMessage: Hashable, Sendable {
     /// Toward replication: the file with this node's key cannot be opened yet, for this reason; its descriptor follows
     /// as soon as it can.
     case identityMissing(reason: String)
+
+    /// Toward failover: what became of a tracked object that the supervisor watches.
+    case observed(ProbeReport)
 
     // Children to the supervisor.
     /// The child has opened what it needs; `detail` is for sd_notify's STATUS.

@@ -45,6 +45,8 @@ public final class Supervisor {
     private var haPlugin: HAPluginHolder
     private var vici: VICIOpener
     private let identity: IdentityOpener
+    private let scripts: ScriptRunner
+    private let presence: PresenceRunner
     private var exitStatus: Int32 = 0
 
     private struct Child {
@@ -80,6 +82,8 @@ public final class Supervisor {
         let directory = TrustedPath.parent(of: options.configurationPath)
         vici = VICIOpener(configurationDirectory: directory)
         identity = IdentityOpener(configurationDirectory: directory)
+        scripts = ScriptRunner(configurationDirectory: directory, on: reactor)
+        presence = PresenceRunner(on: reactor)
     }
 
     private enum StartError: Error, CustomStringConvertible {
@@ -105,10 +109,13 @@ public final class Supervisor {
         }
         haPlugin.onTrouble = { [unowned self] in log.write($0, level: .warning) }
         vici.onTrouble = { [unowned self] in log.write($0, level: .warning) }
+        scripts.onReport = { [unowned self] in send(.observed($0), to: .failover) }
+        presence.onReport = { [unowned self] in send(.observed($0), to: .failover) }
         if let interval = SystemdNotifier.watchdogInterval { feedWatchdog(every: interval) }
         // On the loop, so that a file that cannot be read can stop it.
         reactor.schedule(at: Reactor.now()) { [unowned self] in interpret(.readConfiguration) }
         try reactor.run()
+        scripts.stop()
         log.drain()
         return exitStatus
     }
@@ -124,7 +131,8 @@ public final class Supervisor {
     }
 
     private func reap() {
-        while let (process, end) = ChildProcess.reap() {
+        while let (process, end) = ChildProcess.reap(isEnding: { [unowned self] in scripts.isEnding($0) }) {
+            if scripts.ended(process, end) { continue }
             guard let (role, child) = children.first(where: { $0.value.process == process }) else { continue }
             // Its last words first: they say what it held.
             child.channel.receiveWaiting()
@@ -172,6 +180,9 @@ public final class Supervisor {
         case .openVICI: openVICI()
         case .openIdentity: openIdentity()
         case .adopt(let text): adopt(text)
+        case .tellProbes:
+            scripts.listenerStarted()
+            presence.listenerStarted()
         case .readConfiguration: readConfiguration()
         case .send(let message, let role): send(message, to: role)
         case .raiseFences(let addresses): kernel?.raiseFences(addresses)
@@ -244,6 +255,8 @@ public final class Supervisor {
     private func adopt(_ text: [UInt8]) {
         guard let model = load(text, fileName: options.configurationPath).model else { return }
         if case .pinned(let path, _) = model.security { identity.path = path } else { identity.path = nil }
+        scripts.configure(model.scripts)
+        presence.configure(processes: model.processes, files: model.files)
         // Loads the kernel's module while somebody may.
         if model.association != nil, !SCTPEndpoint.isSupported {
             log.write("%HAVPN-3-SCTP: this kernel has no SCTP (modprobe sctp): no replication", level: .error)

@@ -48,6 +48,8 @@ struct SupervisorMachine {
         case openIdentity
         /// Take what the supervisor itself needs from an accepted configuration.
         case adopt([UInt8])
+        /// Tell failover, which is new, what is known of the tracked objects that the supervisor watches.
+        case tellProbes
         /// Read the file.
         case readConfiguration
         /// Send a frame.
@@ -230,6 +232,7 @@ struct SupervisorMachine {
         case (.failover, .fences(let addresses)): fences = addresses
         case (.failover, .ready):
             isFailoverReady = true
+            actions.append(.tellProbes)
             becomeReady(&actions)
         case (.replication, .viciRequested): actions.append(.openVICI)
         case (.replication, .identityRequested): actions.append(.openIdentity)
