@@ -151,6 +151,28 @@ struct TrackTests {
         #expect(errors(members(Tracking.Limits.membersPerListCount + 1)).first?.contains("at most 64") == true)
     }
 
+    @Test(
+        "decrements after which a peer with the default priority stays where it is are pointed out, with what suffices",
+        arguments: [
+            ([(1, 5)], 105, 6), ([(1, 5), (2, 20)], 125, 26), ([(1, 10)], 255, 156), ([(1, 5), (2, 1)], 105, nil),
+            ([(1, 1)], 100, nil), ([(1, 1)], 90, nil), ([(1, 5), (2, 0)], 125, nil), ([], 200, nil),
+        ] as [([(Int, Int)], Int, Int?)])
+    func decrements(tracks: [(Int, Int)], priority: Int, needed: Int?) {
+        // 0 stands for `shutdown`.
+        let lines = tracks.map { " standby 1 track \($0.0) \($0.1 == 0 ? "shutdown" : "decrement \($0.1)")" }
+        let text = """
+            track 1 interface eth0 line-protocol
+            track 2 interface eth2 line-protocol
+            interface eth1
+             standby 1 ip 10.1.0.100
+             standby 1 priority \(priority)
+            \(lines.joined(separator: "\n"))
+            """
+        let said = read(text).warnings.filter { $0.message.contains("with all objects down") }
+        #expect(said.map(\.position.line) == (needed == nil ? [] : [6]))
+        if let needed { #expect(said.first?.message.contains("that come to \(needed) or more") == true) }
+    }
+
     @Test("a member that is not defined counts as Up, and weights that do not suffice are pointed out")
     func remarks() {
         let text = "track 1 list threshold weight\n object 7 weight 5\n threshold weight up 9"

@@ -94,7 +94,10 @@ extension Validator {
         return nil
     }
 
-    /// The peer's priority is unknown here, but below the default of 100 there is always somebody to take over.
+    /// IOS's classic mistake: a decrement that is too small.
+    ///
+    /// The peer's priority is unknown here. Below the default of 100 somebody with the default takes over; from there on
+    /// nobody does but a peer that was raised.
     private mutating func checkDecrements(_ interface: String, _ group: Model.Group) {
         let standard = Model.Group(number: 0).priority
         var sum = 0
@@ -107,10 +110,13 @@ extension Validator {
         if group.priority == 0 {
             warn(place, "the priority is 0 already, so that a decrement changes nothing; write `shutdown` instead")
         } else if group.priority > standard, group.priority - sum >= standard {
+            let left = group.priority - sum
             warn(
                 place,
-                "even with all objects down the priority is \(group.priority - sum), which a peer with the default "
-                    + "priority of \(standard) never exceeds: no failover; write a greater decrement or `shutdown`")
+                "with all objects down the priority is still \(left), and a peer takes the role only from a lower one "
+                    + "than its own: one with the default of \(standard) never does; write decrements that come to "
+                    + "\(group.priority - standard + 1) or more, or `shutdown`, unless the peer's priority is above "
+                    + "\(left)")
         }
     }
 }
