@@ -40,8 +40,8 @@ let package = Package(
         .executableTarget(
             name: "havpn-fuzz",
             dependencies: [
-                "Control", "Configuration", "Netlink", "StrongSwan", "Replication", "SecurityAssociations", "FirstHop",
-                "ByteCodec", "Primitives",
+                "Control", "Configuration", "Netlink", "StrongSwan", "Replication", "SecurityAssociations", "Tracking",
+                "FirstHop", "ByteCodec", "Primitives",
             ],
             swiftSettings: instrumented + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),

@@ -54,9 +54,9 @@ final class FailoverNode: GroupSurroundings {
             // No event will follow what did not happen.
             scheduleReconcile(after: Self.refusalPause)
         }
-        trackedKernel.onRefusal = { [unowned self] what, error in
+        trackedKernel.onRefusal = { [unowned self] what, error, isNews in
             count("track.kernelRefused")
-            log("%TRACKING-4-KERNEL: cannot \(what): \(error)")
+            if isNews { log("%TRACKING-4-KERNEL: cannot \(what): \(error)") }
         }
         let heard = RouteGroups.link | RouteGroups.ipv4Address | RouteGroups.ipv4Rule
         subscription = try NetlinkSubscription(.route, groups: heard, on: reactor) { [unowned self] event in
@@ -288,7 +288,7 @@ final class FailoverNode: GroupSurroundings {
     }
 
     private var allCounters: [String: UInt64] {
-        var all = counters
+        var all = counters.merging(probes.counters) { $1 }
         for channel in [supervisor, replication, front] {
             for (name, value) in channel?.counters ?? [:] { all[name, default: 0] += value }
         }

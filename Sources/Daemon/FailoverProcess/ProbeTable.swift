@@ -7,6 +7,9 @@ import Tracking
 
 /// What is known about probes beyond the states of their objects: echoes sent from here, reports of the supervisor.
 final class ProbeTable {
+    /// Counters by name, for `show counters`.
+    private(set) var counters: [String: UInt64] = [:]
+
     private var echoes: [Int: EchoRunner] = [:]
     private var runs: [Int: ScriptRuns] = [:]
 
@@ -27,8 +30,21 @@ final class ProbeTable {
         }
     }
 
-    /// Keeps what a report says about a script's runs.
-    func take(_ report: ProbeReport) { runs[report.object] = report.runs }
+    /// Keeps and counts what a report says about a script's runs.
+    func take(_ report: ProbeReport) {
+        guard let new = report.runs else { return }
+        let old = runs.updateValue(new, forKey: report.object) ?? ScriptRuns()
+        for (name, value) in [
+            ("track.scriptSucceeded", \ScriptRuns.successes), ("track.scriptFailed", \.failures),
+            ("track.scriptKilled", \.signals), ("track.scriptTimedOut", \.timeouts),
+            ("track.scriptNotRun", \.refusals),
+        ] as [(String, KeyPath<ScriptRuns, UInt32>)] {
+            // A script that was configured anew counts from 0.
+            let (before, after) = (old[keyPath: value], new[keyPath: value])
+            let more = after >= before ? after - before : after
+            if more > 0 { counters[name, default: 0] += UInt64(more) }
+        }
+    }
 
     /// A script's runs, for `show track`.
     func runs(of object: Int) -> TrackView.Runs? {

@@ -10,14 +10,17 @@ import Tracking
 ///
 /// It asks for single entries, never for tables, and only after its bell has rung.
 final class TrackedKernel {
-    /// Told about a question that the kernel did not answer.
-    var onRefusal: (_ what: String, _ error: NetlinkError) -> Void = { _, _ in }
+    /// Told about a question that the kernel did not answer, and whether it is the first of its kind.
+    var onRefusal: (_ what: String, _ error: NetlinkError, _ isNews: Bool) -> Void = { _, _, _ in }
 
     private let network: KernelNetwork
     private let socket: NetlinkSocket
     private var bell: NetlinkDoorbell?
     private var groups: UInt32 = 0
     private var firstHops: [RouteDestination: UInt32] = [:]
+    /// What was complained about: the same questions are asked again and again.
+    private var troubles: Set<String> = []
+    private static let troubleLimit = 64
 
     /// Opens the socket for questions; `network` knows the links and the IPv4 addresses.
     init(_ network: KernelNetwork) throws(SystemError) {
@@ -54,6 +57,11 @@ final class TrackedKernel {
         firstHops[destination].flatMap { network.links[$0]?.name }
     }
 
+    private func refuse(_ what: String, _ error: NetlinkError) {
+        let isNews = troubles.count < Self.troubleLimit && troubles.insert("\(what): \(error)").inserted
+        onRefusal(what, error, isNews)
+    }
+
     // MARK: Interfaces
 
     /// Why the line protocol is down; nil while it is up.
@@ -83,7 +91,7 @@ final class TrackedKernel {
                 .compactMap { try? IPv6AddressInfo(parsing: $0) }
                 .filter { $0.interfaceIndex == link.index && !$0.isOwn }
         } catch {
-            onRefusal("read the IPv6 addresses of \(name)", error)
+            refuse("read the IPv6 addresses of \(name)", error)
             return Observation(isUp: false, reason: "the kernel does not answer")
         }
         if addresses.contains(where: { !$0.isTentative && !$0.isDuplicate }) { return Observation(isUp: true) }
@@ -125,7 +133,7 @@ final class TrackedKernel {
             case SystemCode.networkUnreachable: return .nothing
             case SystemCode.hostUnreachable, SystemCode.permissionDenied, SystemCode.invalid: return .refusal
             default:
-                onRefusal("look up \(destination)", error)
+                refuse("look up \(destination)", error)
                 return .refusal
             }
         }
