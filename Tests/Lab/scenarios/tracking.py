@@ -55,8 +55,12 @@ def _expect_takeover(world, lose, number, reason):
     r3, r4 = world.gateways["r3"], world.gateways["r4"]
     before = time.monotonic()
     lose()
-    wait_until(lambda: r4.state() == "Active", 10, f"r4 did not take over: {_track(r3, number)}", pause=0.02)
+    try:
+        wait_until(r4.holds_address, 10, "r4 did not take the address", pause=0.005)
+    except system.Failure as failure:
+        raise system.Failure(f"{failure}: {_track(r3, number)}")
     took = time.monotonic() - before
+    wait_until(lambda: r4.state() == "Active", 5, "r4 has the address and is not Active")
     seen = _track(r3, number)
     expect(seen.get("state") == "Down" and reason in (seen.get("detail") or ""), f"object {number} shows {seen}")
     wait_until(lambda: r3.state() in ("Speak", "Standby"), 5, f"r3 is {r3.state()}")
