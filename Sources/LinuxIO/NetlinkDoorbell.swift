@@ -33,6 +33,9 @@ public final class NetlinkDoorbell {
         descriptor = try openNetlink(.route, groups: groups)
         try setOption(
             descriptor.rawValue, SOL_SOCKET, SO_RCVBUF, Limits.receiveBufferByteCount, "receive buffer")
+        // An overrun is no error here: told as one, it would keep the loop awake for as long as nothing is read.
+        let withoutOverruns: Int32 = 5  // NETLINK_NO_ENOBUFS
+        try setOption(descriptor.rawValue, SOL_NETLINK, withoutOverruns, 1, "NETLINK_NO_ENOBUFS")
         self.reactor = reactor
         self.handler = handler
         token = try reactor.watch(descriptor.rawValue) { [unowned self] _ in ring() }
@@ -52,9 +55,7 @@ public final class NetlinkDoorbell {
         lastRing = Reactor.now()
         var byte: UInt8 = 0
         for _ in 0..<Limits.datagramsPerDrain {
-            // An overrun is an event like any other.
-            let length = recv(descriptor.rawValue, &byte, 1, Int32(MSG_DONTWAIT))
-            if length < 0, errno != ENOBUFS, errno != EINTR { break }
+            if recv(descriptor.rawValue, &byte, 1, Int32(MSG_DONTWAIT)) < 0, errno != EINTR { break }
         }
         reactor.setReadable(token, true)
         handler()

@@ -14,7 +14,10 @@ final class PresenceRunner {
     private var machine = PresenceMachine()
     private var connector: ProcessConnector?
     private var timer: TimerToken?
+    private var relist: TimerToken?
     private static let lookInterval = Interval.seconds(1)
+    /// From lost events to a listing, so that a machine that starts processes by the thousand is not listed all the time.
+    private static let relistPause = Interval.milliseconds(200)
 
     init(on reactor: Reactor) { self.reactor = reactor }
 
@@ -36,7 +39,12 @@ final class PresenceRunner {
             guard let name = ProcessList.name(of: process) else { return }
             handle(.ran(process: process, name: name))
         case .process(.ended(let process)): handle(.ended(process: process))
-        case .overrun: handle(.listed(ProcessList.all()))
+        case .overrun:
+            guard relist == nil else { return }
+            relist = reactor.schedule(at: Reactor.now() + Self.relistPause) { [unowned self] in
+                relist = nil
+                handle(.listed(ProcessList.all()))
+            }
         }
     }
 
