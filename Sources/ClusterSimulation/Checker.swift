@@ -108,6 +108,9 @@ final class Checker {
         }
     }
 
+    /// Who renews the lease holds the address.
+    func leaseRenewed(on node: Node) { unheldSince[node.index] = nil }
+
     /// A lease ran out: nobody who lives and has a healthy kernel lets that happen.
     func leaseEnded(on node: Node) {
         let isHealthy = node.kernel.delay == 0 && node.kernel.refusedAt == nil

@@ -53,6 +53,8 @@ final class FailoverModel: ProcessModel {
         (pending, actions, nextAction, earlyRoles) = ([], [], 0, [])
         (isWaiting, isHandling, isConfigured, isStopping) = (false, false, false, false)
         (hasFailedToSend, isReconcileScheduled, toldHolding) = (false, false, (false, false))
+        let replication = node.replication
+        tell(replication) { replication.brief() }
         // Connecting, the configuration and the first look at the kernel's tables.
         after(simulation.microseconds(5_000...30_000)) { [unowned self] in configure(isResuming: isResuming) }
     }
@@ -61,16 +63,16 @@ final class FailoverModel: ProcessModel {
         let isAdopting = isResuming && kernel.hasAddress
         if !isAdopting { kernel.setFence(true) }
         observe()
+        let early = earlyRoles
+        earlyRoles = []
+        for (role, term) in early where role.isBriefing { handle(.roleMessageReceived(role, term: term)) }
         if isAdopting { handle(.resumed) }
         if isResuming, machine.isFenceUp { kernel.setFence(true) }
         if kernel.hasAddress, !machine.holdsAddress { kernel.deleteAddress() }
         isConfigured = true
         publishRole()
-        let replication = node.replication
-        tell(replication) { replication.brief() }
-        let early = earlyRoles
-        earlyRoles = []
-        for (role, term) in early { hear(role, term: term) }
+        redundancyChanged(redundancy)
+        for (role, term) in early where !role.isBriefing { hear(role, term: term) }
     }
 
     /// Hands over in order and ends.
@@ -121,6 +123,7 @@ final class FailoverModel: ProcessModel {
     /// Replication's view of the pair.
     func redundancyChanged(_ status: RedundancyStatus) {
         redundancy = status
+        guard isConfigured else { return }
         handle(.redundancyChanged(status))
         holdingChanged()
     }
@@ -173,9 +176,10 @@ final class FailoverModel: ProcessModel {
     private func scheduleReconcile(after pause: UInt64 = 30 * millisecond) {
         guard !isReconcileScheduled else { return }
         isReconcileScheduled = true
-        after(pause) { [unowned self] in
+        simulation.schedule(at: simulation.now + pause, for: self, isTimer: true) { [unowned self] in
             isReconcileScheduled = false
             guard isConfigured else { return }
+            handle(.deadlineReached)
             guard !isWaiting else { return scheduleReconcile(after: kernel.delay + millisecond) }
             reconcile()
             observe()

@@ -63,6 +63,7 @@ final class Kernel: ProcessModel {
 
     func holdAddress(leaseSeconds: Int) {
         guard !refuses("hold the address") else { return }
+        simulation.checker.leaseRenewed(on: node)
         // The kernel looks for expired addresses now and then: 0.1 to 0.3 s late (measured).
         let local = node.clock.local(at: simulation.now) + .seconds(leaseSeconds)
         expiry = node.clock.global(for: local) + simulation.microseconds(100_000...290_000)

@@ -8,17 +8,19 @@ extension GroupMachine {
     mutating func changeRedundancy(_ status: RedundancyStatus, at now: Instant, actions: inout [GroupAction]) {
         let wasUp = redundancy.isAssociationUp
         redundancy = status
-        if wasUp, !status.isAssociationUp, isPeerActive {
+        if wasUp, !status.isAssociationUp {
             // It may have lived, and renewed its lease, until now.
-            peerActiveAt = now
+            if isPeerActive { peerActiveAt = now }
             isPeerActive = false
+            awaitsGreeting = false
         }
         if status.isAssociationUp, !wasUp {
             // A new session counts its terms anew; the question tells the peer ours and brings its own.
             peerTerm = 0
             peerGreeting = nil
-            let nonce = greeting()
+            let nonce = nextNonce()
             greetingNonce = nonce
+            awaitsGreeting = true
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
             reunite(at: now, actions: &actions)
@@ -33,22 +35,25 @@ extension GroupMachine {
         considerPreempting(at: now, actions: &actions)
     }
 
-    /// A role message; the peer's terms never fall within a session, so a lower one is an old message.
+    /// A role message; an order of a lower term than one heard in this session is an old one.
+    ///
+    /// A failover process that was started anew has forgotten the terms, and may ask and answer all the same.
     mutating func receive(_ message: RoleMessage, term: UInt64, at now: Instant, actions: inout [GroupAction]) {
         highestTerm = max(highestTerm, term)
         if case .answer(RoleMessage.briefing, let isActive) = message {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             return
         }
-        guard term >= peerTerm else {
+        guard term >= peerTerm || !message.isOrder else {
             actions.append(.count("role.stale"))
             return
         }
-        peerTerm = term
+        peerTerm = max(peerTerm, term)
         switch message {
         case .ready: receiveReady(at: now, actions: &actions)
-        case _ where isCatchingUp && message.isOrder:
-            // Said while this process slept: the peer has gone on since, and says so when it is asked.
+        case _ where message.isOrder && !areOrdersFresh:
+            // Said while this process, or the peer's word on its way, slept: the peer has gone on since, and says so
+            // when it is asked.
             actions.append(.count("role.late"))
         case .prepareTakeover: answerPrepare(at: now, actions: &actions)
         case .fenced:
@@ -57,9 +62,7 @@ extension GroupMachine {
         case .requestRole(let claim): answerRequest(claim, at: now, actions: &actions)
         case .declined(let reason): receiveDeclined(reason, at: now, actions: &actions)
         case .question(let nonce):
-            peerGreeting = peerGreeting ?? nonce
-            let isActive = state == .active && phase != .draining
-            actions.append(.sendRole(.answer(nonce: nonce, isActive: isActive), term: self.term))
+            answer(nonce, at: now, actions: &actions)
         case .answer(let nonce, let isActive):
             receiveAnswer(nonce, isActive: isActive, term: term, at: now, actions: &actions)
         }
@@ -179,12 +182,37 @@ extension GroupMachine {
 
     // MARK: Questions
 
-    private mutating func nextNonce() -> UInt64 {
-        min(max(random.next(), RoleMessage.proclamation + 1), RoleMessage.briefing - 1)
+    /// Whether an order that comes now was said a moment ago.
+    ///
+    /// Words wait in an association whose path is cut, and behind a process that hangs; what the peer has said behind
+    /// our greeting is known by its answer to that.
+    private var areOrdersFresh: Bool { redundancy.isAssociationUp && !awaitsGreeting && !isCatchingUp }
+
+    /// Says whether this node is Active; one that has just woken says so when it knows.
+    private mutating func answer(_ nonce: UInt64, at now: Instant, actions: inout [GroupAction]) {
+        if peerGreeting == nil {
+            peerGreeting = nonce
+        } else {
+            yieldClaim(to: nonce, at: now)
+        }
+        guard phase != .draining else {
+            unansweredNonce = nonce
+            return
+        }
+        actions.append(.sendRole(.answer(nonce: nonce, isActive: state == .active), term: term))
     }
 
-    /// A nonce that also decides between two Actives of one term: by priority, and then by chance.
-    private mutating func greeting() -> UInt64 {
+    /// Two that call the Active silent at one time: both would hear that the other one is not Active, and both follow.
+    private mutating func yieldClaim(to nonce: UInt64, at now: Instant) {
+        guard state != .active, case .questioning(let hint, let own, _) = phase, own < nonce,
+            hint == .activeSilent || hint == .activeResigned
+        else { return }
+        phase = .settled
+        startActiveTimer(nil, at: now)
+    }
+
+    /// A nonce that also decides between two who claim the role at one time: by priority, and then by chance.
+    mutating func nextNonce() -> UInt64 {
         let nonce = UInt64(priority) << 56 | random.next() >> 8
         return min(max(nonce, RoleMessage.proclamation + 1), RoleMessage.briefing - 1)
     }
@@ -207,6 +235,7 @@ extension GroupMachine {
     ) {
         isPeerActive = isActive
         peerActiveAt = isActive ? now : nil
+        if nonce == greetingNonce { awaitsGreeting = false }
         if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
@@ -214,11 +243,20 @@ extension GroupMachine {
             // Said unasked, and yet what a Standby that calls the Active silent wants to know.
             guard isActive, case .questioning(let hint, _, _) = phase, hint == .activeSilent || hint == .activeResigned
             else { return }
+            return settle(hint, isActive: true, term: term, at: now, actions: &actions)
         }
         guard case .questioning(let hint, nonce, _) = phase else {
+            if nonce == proofNonce { return }
             actions.append(.count("role.unexpected"))
             return
         }
+        settle(hint, isActive: isActive, term: term, at: now, actions: &actions)
+    }
+
+    /// The peer has said whether what the LAN told is true.
+    private mutating func settle(
+        _ hint: Hint, isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]
+    ) {
         phase = .settled
         switch (hint, isActive) {
         case (.activeSilent, true):
@@ -236,8 +274,11 @@ extension GroupMachine {
             actions.append(.count("hello.refuted"))
         case (.coup, false):
             actions.append(.count("coup.refuted"))
-        case (.activeSilent, false), (.activeResigned, false), (.coup, true):
+        case (.activeSilent, false), (.activeResigned, false):
+            guard !isCatchingUp else { return }
             obey(hint, isConfirmed: true, at: now, actions: &actions)
+        case (.coup, true):
+            settleTwoActives(isBetter: true, peerTerm: term, at: now, actions: &actions)
         }
     }
 
@@ -264,7 +305,7 @@ extension GroupMachine {
 
     /// The peer we hold for Active says at the start of a session that it is not: it was restarted, its fence is up.
     private mutating func followFormerActive(at now: Instant, actions: inout [GroupAction]) {
-        guard state == .standby, let seen = activeSeen, isPeer(seen.address) else { return }
+        guard state == .standby, !isCatchingUp, let seen = activeSeen, isPeer(seen.address) else { return }
         staleHellosUntil = now + GroupTiming.staleHelloWindow
         becomeActive(reason: "the peer is no longer Active", isPeerSettled: true, at: now, actions: &actions)
     }

@@ -22,6 +22,7 @@ extension GroupMachine {
         consider(fenceHeldUntil)
         if isPreemptionOpen { consider(syncDeadline) }
         if watchesActive { consider(activeDeadline) }
+        consider(proofDeadline)
         if watchesStandby { consider(standbyDeadline) }
         return next
     }
@@ -42,6 +43,25 @@ extension GroupMachine {
         case .prepared, .questioning: return false
         case .settled, .awaitingReady, .reuniting, .requesting, .draining: return true
         }
+    }
+
+    /// When the Active, whose hello is late, is asked for a sign of life.
+    ///
+    /// A LAN that loses hellos must not make it look dead before it is: the fence of its successor is lowered a lease
+    /// behind its last sign, and it may have renewed its lease until it fell silent on the association as well.
+    private var proofDeadline: Instant? {
+        guard state == .listen || state == .speak || state == .standby, phase == .settled, redundancy.isStateful,
+            redundancy.isAssociationUp, let seen = activeSeen, isPeer(seen.address)
+        else { return nil }
+        let late = seen.at + GroupTiming.signOfLife(hello)
+        return lastProofAskedAt.map { max(late, $0 + GroupTiming.signOfLife(hello)) } ?? late
+    }
+
+    private mutating func askForProof(at now: Instant, actions: inout [GroupAction]) {
+        lastProofAskedAt = now
+        let nonce = nextNonce()
+        proofNonce = nonce
+        actions.append(.sendRole(.question(nonce: nonce), term: term))
     }
 
     /// Event d counts in Listen and Speak; an Active only forgets the Standby it knew.
@@ -71,6 +91,7 @@ extension GroupMachine {
         }
         // Standby's deadline before Active's: Speak must become Standby before it can follow a silent Active.
         if watchesStandby, isDue(standbyDeadline, at: now) { reachStandbyDeadline(at: now, actions: &actions) }
+        if isDue(proofDeadline, at: now) { askForProof(at: now, actions: &actions) }
         if watchesActive, isDue(activeDeadline, at: now) { reachActiveDeadline(at: now, actions: &actions) }
         if isPreemptionOpen, isDue(syncDeadline, at: now) { considerPreempting(at: now, actions: &actions) }
         if isDue(helloDeadline, at: now) { apply(.helloDue, reason: "", at: now, actions: &actions) }
@@ -121,6 +142,8 @@ extension GroupMachine {
         case .questioning(let hint, _, _):
             actions.append(.count("role.unanswered"))
             phase = .settled
+            // An Active of an older term yields as soon as it hears ours; until then its word counts for nothing.
+            if state == .active, peerTerm > 0, peerTerm < roleTerm { return }
             obey(hint, isConfirmed: false, at: now, actions: &actions)
         case .reuniting(let hint, _):
             actions.append(.count("role.reunionTimeout"))
@@ -166,16 +189,31 @@ extension GroupMachine {
 
     mutating func finishDraining(at now: Instant, actions: inout [GroupAction]) {
         isCatchingUp = false
-        guard phase == .draining else { return }
+        if phase == .draining { resumeOrStepDown(at: now, actions: &actions) }
+        guard let nonce = unansweredNonce else { return }
+        unansweredNonce = nil
+        actions.append(.sendRole(.answer(nonce: nonce, isActive: state == .active), term: term))
+    }
+
+    private mutating func resumeOrStepDown(at now: Instant, actions: inout [GroupAction]) {
         phase = .settled
         guard state == .active, let virtualAddress else { return }
         if hasSeenOtherActive {
             stepDown(reason: "another Active was heard during a stall", at: now, actions: &actions)
             return
         }
-        if fenceHeldUntil == nil { lowerFence(actions: &actions) }
+        if isPeerActive, fenceHeldUntil == nil {
+            // Of an older term, or this node would have yielded: it fences when it hears ours.
+            fenceHeldUntil = heldFenceDeadline(at: now)
+        }
+        if fenceHeldUntil == nil {
+            lowerFence(actions: &actions)
+            // The fence may have been held until this stall, and the role not been told yet.
+            actions.append(.publishRole(isActive: true, term: roleTerm))
+        }
         renewLease(at: now, actions: &actions)
         actions.append(.announce(virtualAddress))
         sendHello(at: now, actions: &actions)
+        proclaim(actions: &actions)
     }
 }

@@ -90,7 +90,7 @@ extension GroupMachine {
         actions.append(.count("hello.otherActive"))
         if fenceHeldUntil != nil, isPeer(router.address) {
             // It lives and renews its lease: one sender, and that is not us as long as it is heard.
-            fenceHeldUntil = now + hello + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+            fenceHeldUntil = fenceDeadline(behind: now)
         }
         switch phase {
         case .draining:
@@ -141,6 +141,12 @@ extension GroupMachine {
         guard state != .active else { return }
         guard let seen = activeSeen, seen.address == source else {
             actions.append(.count("resign.notFromActive"))
+            return
+        }
+        if isCatchingUp {
+            // Who is Active by now is in what was received behind it, or is found out like a silent Active's death.
+            activeRouter = nil
+            activeDeadline = now
             return
         }
         if isPrepared {

@@ -48,20 +48,25 @@ extension GroupMachine {
 
     /// Tells the peer role and term unasked: its own next takeover is a later one then.
     func proclaim(actions: inout [GroupAction]) {
-        guard redundancy.isAssociationUp else { return }
-        let isActive = state == .active && phase != .draining
-        actions.append(.sendRole(.answer(nonce: RoleMessage.proclamation, isActive: isActive), term: term))
+        guard redundancy.isAssociationUp, phase != .draining else { return }
+        actions.append(
+            .sendRole(.answer(nonce: RoleMessage.proclamation, isActive: state == .active), term: term))
     }
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
-    private func heldFenceDeadline(at now: Instant) -> Instant? {
+    func heldFenceDeadline(at now: Instant) -> Instant? {
         guard redundancy.isStateful, redundancy.isPeerPopulated,
             redundancy.mayPeerKernelLive || redundancy.isAssociationUp
         else { return nil }
         let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
         guard let at = [heardAt, peerActiveAt].compactMap(\.self).max() else { return nil }
-        let until = at + hello + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+        let until = fenceDeadline(behind: at)
         return until > now ? until : nil
+    }
+
+    /// When the kernel of an Active whose last sign of life came at `at` has let go of its address.
+    func fenceDeadline(behind at: Instant) -> Instant {
+        at + GroupTiming.signOfLife(hello) + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
     }
 
     mutating func lowerHeldFence(reason: String, at now: Instant, actions: inout [GroupAction]) {

@@ -88,6 +88,13 @@ public struct GroupMachine: Sendable {
     var switchoverAskedAt: Instant?
     var peerTerm: UInt64 = 0
     var greetingNonce: UInt64?
+    /// The greeting is not answered: what comes may have been said long before.
+    var awaitsGreeting = false
+    /// The last question for a sign of life, and when it was asked.
+    var proofNonce: UInt64?
+    var lastProofAskedAt: Instant?
+    /// A question that came while what was received in a stall is read.
+    var unansweredNonce: UInt64?
     /// What the peer greeted with in this session; its first byte is the peer's priority, as ours is in ours.
     var peerGreeting: UInt64?
     var failedSends = 0

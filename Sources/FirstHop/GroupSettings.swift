@@ -46,6 +46,8 @@ public struct GroupSettings: Hashable, Sendable {
 public enum GroupTiming {
     /// How long a releasing Active waits for the HOT peer's `ready`.
     public static let readyWait = Interval.milliseconds(50)
+    /// How long a living Active may go without a sign of life: a hello with its jitter; behind that it is asked.
+    public static func signOfLife(_ hello: Interval) -> Interval { hello * 11 / 10 }
     /// How long an answer to a `question` may take before the hint is obeyed.
     public static let answerWait = Interval.milliseconds(50)
     /// How long two Actives of a healed split wait for the association, which knows whose SAs live, before HSRP's order

@@ -36,6 +36,11 @@ public enum RoleMessage: Hashable, Sendable {
     /// The nonce of an `answer` that our own replication gives to a restarted failover process, for its term alone.
     public static let briefing = UInt64.max
 
+    /// Whether our own replication speaks, and of terms alone.
+    public var isBriefing: Bool {
+        if case .answer(Self.briefing, _) = self { true } else { false }
+    }
+
     /// Why a node does not give or take the role.
     public enum DeclineReason: UInt8, Sendable, CaseIterable {
         /// The node is not Active and so has nothing to give.

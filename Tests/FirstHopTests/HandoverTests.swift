@@ -289,9 +289,9 @@ private func hotStandby(
             taken == [
                 "raise MAC", "add address for 1 s", "announce", "hello Active from virtual MAC", "Standby -> Active",
             ])
-        // 20 000 (last hello) + 250 (hello) + 1000 (lease) + 300.
+        // 20 000 (last hello) + 275 (hello with its jitter) + 1000 (lease) + 300.
         #expect(
-            done.filter { $0.at == 21_550 }.map(\.action).steps.filter { $0 != "hello Active from virtual MAC" } == [
+            done.filter { $0.at == 21_575 }.map(\.action).steps.filter { $0 != "hello Active from virtual MAC" } == [
                 "lower fence", "publish active term 1",
             ])
     }
@@ -307,6 +307,11 @@ private func hotStandby(
             return router
         }
         var told = fenced()
+        var back = status
+        back.isAssociationUp = true
+        for case .sendRole(.question(let nonce), _) in told.at(20_900, .redundancyChanged(back)) {
+            _ = told.at(20_900, .roleMessageReceived(.answer(nonce: nonce, isActive: false), term: 0))
+        }
         #expect(
             told.at(20_900, .roleMessageReceived(.released, term: 0)).steps == ["lower fence", "publish active term 1"])
         var gone = fenced()

@@ -282,9 +282,135 @@ import Testing
         #expect(router.at(40_000, .deadlineReached).steps == ["raise fence", "drain"])
         #expect(
             router.at(40_000, .drained).steps.prefix(4) == [
-                "lower fence", "renew lease", "announce", "hello Active from virtual MAC",
+                "lower fence", "publish active term 1", "renew lease", "announce",
             ])
         #expect(router.machine.state == .active)
+    }
+
+    @Test("a question that comes in a stall is answered when it is known whether the role is kept")
+    func questionInStall() {
+        for isKept in [true, false] {
+            var router = Self.active()
+            _ = router.at(26_000, .roleMessageReceived(.question(nonce: 8), term: 1))
+            #expect(router.at(50_000, .deadlineReached).steps == ["raise fence", "drain"])
+            #expect(router.at(50_000, .roleMessageReceived(.question(nonce: 9), term: 1)).steps == [])
+            if !isKept { _ = router.hear(50_000, .active, priority: 90, from: Router.peer) }
+            let answer = router.at(50_000, .drained).answer
+            #expect(answer?.nonce == 9)
+            #expect(answer?.isActive == isKept)
+        }
+    }
+
+    @Test("woken as Active beside an Active of an older term: the fence waits until that one has released")
+    func stallBesideOlder() {
+        var router = Self.active()
+        _ = router.at(50_000, .deadlineReached)
+        _ = router.at(50_000, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: 0))
+        #expect(!router.at(50_000, .drained).steps.contains("lower fence"))
+        #expect(router.machine.state == .active)
+        #expect(router.run(until: 56_000).map(\.action).steps.contains("lower fence") == false)
+        #expect(router.run(until: 57_000).map(\.action).steps.contains("lower fence"))
+    }
+
+    @Test("what the peer said while a Standby slept does not make it Active: it may be Active by now")
+    func staleDenial() {
+        var router = Self.standby()
+        var actions: [GroupAction] = []
+        let late = Router.instant(40_000)
+        router.machine.handle(.deadlineReached, at: late, actions: &actions)
+        for (isActive, term) in [(false, 0), (true, 3)] as [(Bool, UInt64)] {
+            let word = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: isActive)
+            router.machine.handle(.roleMessageReceived(word, term: term), at: late, actions: &actions)
+            #expect(router.machine.state == .standby)
+        }
+    }
+
+    @Test("a Resign that came while a Standby slept counts no more than silence")
+    func staleResign() {
+        var router = Self.standby(RedundancyStatus(isStateful: true))
+        var actions: [GroupAction] = []
+        let late = Router.instant(40_000)
+        router.machine.handle(.deadlineReached, at: late, actions: &actions)
+        for (operation, state) in [(HSRPMessage.Operation.resign, HSRPState.active), (.hello, .active)] {
+            let message = Router.message(operation, state, priority: 105)
+            router.machine.handle(.messageReceived(message, from: Router.peer), at: late, actions: &actions)
+        }
+        router.machine.handle(.drained, at: late, actions: &actions)
+        #expect(router.machine.state == .standby)
+    }
+
+    @Test("an Active of an older term that does not answer in time is not yielded to; one of unknown term is")
+    func unansweredOlderTerm() {
+        for (term, state) in [(UInt64(1), HSRPState.active), (0, .speak)] {
+            var router = Self.active()
+            let brief = GroupEvent.roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: false), term: 4)
+            _ = router.at(25_010, brief)
+            #expect(router.machine.roleTerm == 5)
+            _ = router.at(25_020, .roleMessageReceived(.question(nonce: 5), term: term))
+            _ = router.hear(25_100, .active, priority: 255, from: Router.peer)
+            _ = router.run(until: 25_160)
+            #expect(router.machine.state == state)
+        }
+    }
+
+    @Test("a confirmed Coup of an older term is answered in kind")
+    func olderCoup() throws {
+        var router = Self.active()
+        let asked = router.hear(25_100, .coup, .speak, priority: 255, from: Router.peer)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        let steps = router.at(25_102, .roleMessageReceived(answer, term: 0)).steps
+        #expect(steps == ["coup Active from virtual MAC", "announce"])
+    }
+
+    @Test("two Standbys that call the Active silent at once: the lower claim waits, the higher one follows")
+    func twoClaims() throws {
+        for (other, state) in [(UInt64.max - 1, HSRPState.standby), (2, .active)] {
+            var router = Self.standby()
+            _ = router.at(20_100, .roleMessageReceived(.question(nonce: 1), term: 1))
+            let asked = router.run(until: 30_000).map(\.action)
+            let nonce = try Self.nonce(asked)
+            #expect(router.at(30_001, .roleMessageReceived(.question(nonce: other), term: 1)).answer?.isActive == false)
+            _ = router.at(30_002, .roleMessageReceived(.answer(nonce: nonce, isActive: false), term: 1))
+            #expect(router.machine.state == state)
+        }
+    }
+
+    @Test("an order behind a fresh association waits for the answer to our greeting: it may be old")
+    func staleOrders() {
+        var router = Self.standby(RedundancyStatus(isStateful: true))
+        let greeted = router.at(20_100, .redundancyChanged(Router.hot))
+        let order = GroupEvent.roleMessageReceived(.released, term: 1)
+        #expect(router.at(20_101, order).counted == ["role.late"])
+        #expect(router.machine.state == .standby)
+        for case .sendRole(.question(let nonce), _) in greeted {
+            _ = router.at(20_102, .roleMessageReceived(.answer(nonce: nonce, isActive: true), term: 1))
+        }
+        _ = router.at(20_103, order)
+        #expect(router.machine.state == .active)
+    }
+
+    @Test("a late Active is asked for a sign of life, and its successor's fence waits a lease behind the last one")
+    func signOfLife() throws {
+        var status = Router.hot
+        var router = Router.fastStandby(behind: Router.peer, redundancy: status)
+        let asked = router.run(until: 20_275).map(\.action)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        #expect(router.at(20_276, .roleMessageReceived(answer, term: 1)).steps == [])
+        #expect(router.machine.activeDeadline == Router.instant(20_800))
+        status.isAssociationUp = false
+        _ = router.at(20_500, .redundancyChanged(status))
+        let done = router.run(until: 23_000).filter { $0.action == .lowerFence }
+        // 20 500 (alive until the association ended) + 275 (a hello with jitter) + 1000 (lease) + 300.
+        #expect(done.map(\.at) == [22_075])
+    }
+
+    @Test("a proclamation answers a Standby whose question was lost with the session before")
+    func proclamationAnswers() {
+        var router = Self.standby()
+        _ = router.run(until: 30_000)
+        _ = router.at(30_010, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: 1))
+        _ = router.run(until: 30_100)
+        #expect(router.machine.state == .standby)
     }
 }
 

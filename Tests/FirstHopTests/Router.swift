@@ -191,9 +191,15 @@ extension [GroupAction] {
         compactMap { if case .count(let name) = $0 { name.description } else { nil } }
     }
 
-    /// The nonce of the question asked.
+    /// The nonce of the last question asked.
     var question: UInt64? {
-        for case .sendRole(.question(let nonce), _) in self { return nonce }
+        for case .sendRole(.question(let nonce), _) in reversed() { return nonce }
+        return nil
+    }
+
+    /// The nonce of the last answer given, and what it says.
+    var answer: (nonce: UInt64, isActive: Bool)? {
+        for case .sendRole(.answer(let nonce, let isActive), _) in reversed() { return (nonce, isActive) }
         return nil
     }
 }

@@ -55,7 +55,7 @@ extension FailoverNode {
         let runner = GroupRunner(
             key: key, configured: group, usesBurnedInAddress: interface.usesBurnedInAddress,
             settings: settings(for: key, group), priority: effective(group).priority,
-            redundancy: isScheme ? redundancy : RedundancyStatus(isStateful: false),
+            redundancy: RedundancyStatus(isStateful: isScheme && redundancy.isStateful),
             seed: Reactor.now().nanoseconds, surroundings: self)
         groups[key] = runner
         if let address = group.virtualAddress, !(isResuming && kernel.isOwnAddress(address)) {

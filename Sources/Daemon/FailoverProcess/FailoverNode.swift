@@ -127,6 +127,10 @@ final class FailoverNode: GroupSurroundings {
             guard earlyRoles.count < Self.earlyRoleLimit else { return count("role.tooEarly") }
             return earlyRoles.append((role, group, term))
         }
+        deliver(role, group: group, term: term)
+    }
+
+    private func deliver(_ role: RoleMessage, group: UInt16, term: UInt64) {
         guard let runner = schemeGroup, runner.key.number == Int(group) else { return count("role.otherGroup") }
         runner.handle(.roleMessageReceived(role, term: term))
     }
@@ -147,15 +151,21 @@ final class FailoverNode: GroupSurroundings {
         model = new
         redundancy.isStateful = Self.isStateful(new)
         applyModel()
-        guard !isConfigured else { return publishRole() }
+        guard !isConfigured else {
+            schemeGroup?.handle(.redundancyChanged(redundancy))
+            return publishRole()
+        }
         // Whatever the supervisor sent along with the configuration comes first.
         reactor.schedule(at: Reactor.now()) { [unowned self] in
+            // The terms come first: a role that is resumed is resumed by a later one.
+            let early = earlyRoles
+            earlyRoles = []
+            for (role, group, term) in early where role.isBriefing { deliver(role, group: group, term: term) }
             resumeOrSweep()
             isConfigured = true
             publishRole()
-            let early = earlyRoles
-            earlyRoles = []
-            for (role, group, term) in early { hear(role, group: group, term: term) }
+            schemeGroup?.handle(.redundancyChanged(redundancy))
+            for (role, group, term) in early where !role.isBriefing { deliver(role, group: group, term: term) }
             supervisor.send(.ready)
         }
     }
@@ -208,6 +218,8 @@ final class FailoverNode: GroupSurroundings {
         isReconcileScheduled = true
         reactor.schedule(at: Reactor.now() + pause) { [unowned self] in
             isReconcileScheduled = false
+            // A process that has just woken first finds out whether what it wants is still its own to want.
+            for group in groups.values { group.handle(.deadlineReached) }
             kernel.readTables()
             let fences = Set(kernel.ownFences().compactMap { $0.source?.address })
             for group in groups.values { group.reconcile(fences: fences) }
