@@ -206,6 +206,7 @@ final class CharonDriverModel {
         let plan = ReconciliationPlan(
             journal: journal, listing: listing, refreshesState: reason == .dropped, version: version)
         if reason == .restarted || !plan.installedChildren.isEmpty {
+            process.refreshSAs()
             process.kernel.removeSAs(except: Set(listing.flatMap(\.children).map(\.spis)))
             process.refreshSAs()
         }

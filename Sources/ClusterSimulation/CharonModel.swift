@@ -217,6 +217,8 @@ final class CharonModel: ProcessModel {
             say(.childDelete(identity(current), inboundSPI: child.spis.inbound, version: .three))
             removeChild(child.spis.inbound, at: place)
         }
+        // Traffic finds a policy without an SA.
+        if ikes[place].children.isEmpty { addChild(at: place) }
         switch Int.random(in: 0..<100, using: &simulation.random) {
         case 0..<5: rekeyChild(at: place)
         case 5..<8: rekeyIKE(at: place)

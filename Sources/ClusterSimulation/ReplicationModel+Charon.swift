@@ -48,10 +48,10 @@ extension ReplicationModel {
         if isReplicating { charon.decide(isActive: false) }
     }
 
-    private func noteInheritance(isActive: Bool) {
+    func noteInheritance(isActive: Bool) {
         inheritedSPIs = []
         guard isActive, !(isVerified && keeper.isAcknowledged) else { return }
-        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound))
+        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound)).union(keeper.undelivered)
     }
 
     // MARK: What charon says

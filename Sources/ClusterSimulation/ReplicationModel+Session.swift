@@ -39,7 +39,7 @@ extension ReplicationModel {
             undeliveredSince = nil
             counters.forgetPeer()
             simulation.note("\(node.name): flow \(flow)")
-            if flow == .sending { reportCounters() }
+            if flow == .sending || flow == .lending { reportCounters() }
         case .makeSnapshot:
             let records = isReplicating ? keeper.journal.snapshot().map(\.message.bytes) : []
             drive(.snapshotMade(records, digest: keeper.journal.digest))
@@ -54,7 +54,10 @@ extension ReplicationModel {
         case .deliverRole(let message, _, let term):
             simulation.note("\(node.name): hears \(message), term \(term)")
             tellFailover(message, term: term)
-        case .notePeer, .noteSilence, .noteOverdue: break
+        case .noteActiveTerm(let term):
+            tellFailover(.answer(nonce: RoleMessage.briefing, isActive: true), term: term)
+        case .noteSilence: settle()
+        case .notePeer, .noteOverdue: break
         case .count(let name): simulation.checker.counted(name.description, on: node)
         case .log(let line): simulation.note("\(node.name): \(line)")
         }
@@ -85,6 +88,7 @@ extension ReplicationModel {
             keeper.settle()
             authorityDeadline = nil
             isCoverageKnown = false
+            noteInheritance(isActive: true)
             acknowledge(through: .max)
         } else {
             failedVerifications = 0
@@ -107,13 +111,15 @@ extension ReplicationModel {
         guard counters.take(report: number, isLast: isLast, list) else { return }
         refreshSAs()
         advanceCounters()
-        if counters.isInstalled { drive(.countersInstalled(number: number)) }
+        if role?.isActive != true, counters.isInstalled { drive(.countersInstalled(number: number)) }
     }
 
     func reportCounters() {
-        guard role?.isActive == true, isReplicating, session.flow == .sending else { return }
+        guard isReplicating else { return }
+        guard session.flow == .sending || session.flow == .lending else { return }
         refreshSAs()
         drive(.countersTaken(counters.report(number: session.lastCounterReport + 1)))
+        guard session.flow == .sending else { return }
         for identity in counters.exhausted { node.charon.rekey(outbound: identity.spi) }
     }
 

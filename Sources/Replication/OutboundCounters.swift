@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DequeModule
 public import Primitives
 public import SecurityAssociations
 
@@ -37,6 +38,9 @@ public struct OutboundCounters: Sendable {
     private var pending: [Pending] = []
     private var lastReport: UInt64?
     private var incomplete: [SAIdentity: UInt64] = [:]
+    /// The last numbers of SAs that went, which this node may have sent: one that comes back starts behind them.
+    private var departed: [SAIdentity: UInt64] = [:]
+    private var departures: Deque<SAIdentity> = []
 
     /// Starts without an SA.
     public init(settings: SequenceMargin.Settings) { self.settings = settings }
@@ -55,6 +59,7 @@ public struct OutboundCounters: Sendable {
     /// Takes the kernel's outbound SAs, all of them.
     public mutating func observe(_ sas: [KernelSA]) {
         let present = Set(sas.map(\.identity))
+        for identity in entries.keys where !present.contains(identity) { depart(identity) }
         entries = entries.filter { present.contains($0.key) }
         confirmed = confirmed.filter { present.contains($0.key) }
         for sa in sas { observe(sa) }
@@ -63,12 +68,24 @@ public struct OutboundCounters: Sendable {
     /// Takes one outbound SA that appeared or changed.
     public mutating func observe(_ sa: KernelSA) {
         var entry = entries[sa.identity] ?? Entry(margin: SequenceMargin(isExtended: sa.isExtended), kernel: sa)
+        if let number = departed.removeValue(forKey: sa.identity) {
+            departures.removeAll { $0 == sa.identity }
+            entry.margin.start(behind: number)
+        }
         entry.kernel = sa
         entries[sa.identity] = entry
     }
 
+    private mutating func depart(_ identity: SAIdentity) {
+        guard let number = entries[identity]?.kernel.replay.outbound, number > 0 else { return }
+        if departures.count >= ReplicationLimits.departedSAs { departed[departures.removeFirst()] = nil }
+        departures.append(identity)
+        departed[identity] = number
+    }
+
     /// Forgets an SA that went.
     public mutating func forget(_ identity: SAIdentity) {
+        depart(identity)
         entries[identity] = nil
         confirmed[identity] = nil
     }

@@ -22,6 +22,8 @@ public enum ReplicationLimits {
     public static let recordsPerBatch = 256
     /// SAs whose moved numbers go into one report; the rest waits for the next.
     public static let numbersPerReport = 16_384
+    /// SAs that went and whose last numbers are remembered, should they come back; the oldest is forgotten first.
+    public static let departedSAs = 16_384
     /// Role frames that may wait; they are a handful in a role's life.
     public static let queuedUrgentFrames = 256
     /// SAs in one counter frame.

@@ -11,6 +11,7 @@ extension SessionMachine {
         guard hello != local || state != localState else { return }
         local = hello
         localState = state
+        judgeClaims(actions: &actions)
         guard phase == .established else { return }
         sendState(&actions)
         // A new role starts its own flow, also when it has the same name as the one before.
@@ -18,11 +19,28 @@ extension SessionMachine {
         evaluateFlow(actions: &actions)
     }
 
+    /// Whether this node is Active: not if the peer was in a later term.
+    ///
+    /// A failover process that hangs still counts as Active here, whatever the peer has done since.
+    var isLocalActive: Bool { local.isActive && local.term >= peerActiveTerm }
+
+    /// The later term is Active; who claims the role by an older one hangs, or has not heard of the other yet.
+    mutating func judgeClaims(actions: inout [Action]) {
+        if local.isActive { ownActiveTerm = max(ownActiveTerm, local.term) }
+        guard let peer else { return }
+        if peerClaim.isActive, peerClaim.term > peerActiveTerm {
+            peerActiveTerm = peerClaim.term
+            actions.append(.noteActiveTerm(peerActiveTerm))
+        }
+        let isBelieved = peerClaim.isActive && peerClaim.term >= ownActiveTerm
+        if isBelieved != peer.isActive { self.peer?.isActive = isBelieved }
+    }
+
     mutating func sendState(_ actions: inout [Action]) {
         send(
             .state(
                 StateReport(
-                    state: localState, term: local.term, isActive: local.isActive, journal: local.journal)),
+                    state: localState, term: local.term, isActive: isLocalActive, journal: local.journal)),
             &actions)
     }
 
@@ -31,6 +49,12 @@ extension SessionMachine {
         // Without the same kind of records there is nothing that one could give the other.
         guard phase == .established, let peer, peer.hasKernelRecords == local.hasKernelRecords else {
             return changeFlow(to: .idle, actions: &actions)
+        }
+        // An Active of an older term has not stepped down yet: it is neither a source nor a copy, but may still lend.
+        guard peer.isActive == peerClaim.isActive else { return changeFlow(to: .idle, actions: &actions) }
+        if local.isActive, !isLocalActive {
+            let isLender = peer.isActive && !peer.journal.isAuthoritative && local.journal.isAuthoritative
+            return changeFlow(to: isLender ? .lending : .idle, actions: &actions)
         }
         let wanted: Flow =
             switch (local.isActive, peer.isActive) {

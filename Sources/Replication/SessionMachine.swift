@@ -107,6 +107,8 @@ public struct SessionMachine: Sendable {
         case deliverRole(RoleMessage, group: UInt16, term: UInt64)
         /// The peer's report changed.
         case notePeer(StateReport)
+        /// The peer is Active by a later term than failover was told of.
+        case noteActiveTerm(UInt64)
         /// The peer's process stopped or resumed talking while its kernel answers.
         case noteSilence(Bool)
         /// The oldest unacknowledged record became too old, or no longer is.
@@ -142,6 +144,11 @@ public struct SessionMachine: Sendable {
     var lastHeard = Instant(nanoseconds: 0)
     /// The highest term that the peer has used in this session.
     public internal(set) var highestPeerTerm: UInt64 = 0
+    /// The highest term in which this node was Active, and the highest in which the peer was; both outlive sessions.
+    public internal(set) var ownActiveTerm: UInt64 = 0
+    var peerActiveTerm: UInt64 = 0
+    /// The peer's last word on its role, believed or not.
+    var peerClaim = (isActive: false, term: UInt64(0))
     var expectedSequence: UInt64?
     var isSnapshotRequested = false
     var isSnapshotWanted = false
@@ -210,7 +217,8 @@ public struct SessionMachine: Sendable {
             begin(snapshot: records, digest, &actions)
         case (.established, .recordsDelivered(let sequence)): send(.acknowledged(sequence: sequence), &actions)
         case (.established, .copyFoundWrong): requestSnapshot(&actions)
-        case (.established, .countersTaken(let counters)) where flow == .sending: report(counters)
+        case (.established, .countersTaken(let counters)) where flow == .sending || flow == .lending:
+            report(counters)
         case (.established, .countersInstalled(let number)): send(.countersInstalled(number: number), &actions)
         case (.established, .roleMessageMade(let message, let group, let term)):
             send(.role(message, stamp: RoleStamp(bootID: local.bootID, group: group, term: term)), &actions)
@@ -228,7 +236,9 @@ public struct SessionMachine: Sendable {
         outgoing = OutgoingFrames()
         phase = .greeting
         helloDeadline = now + ReplicationLimits.helloTimeout
-        send(.hello(local), &actions)
+        var hello = local
+        hello.isActive = isLocalActive
+        send(.hello(hello), &actions)
     }
 
     mutating func end(_ reason: String, actions: inout [Action]) {

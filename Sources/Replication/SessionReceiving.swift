@@ -21,6 +21,8 @@ extension SessionMachine {
         }
         phase = .established
         peer = hello
+        peerClaim = (hello.isActive, hello.term)
+        judgeClaims(actions: &actions)
         peerReport = nil
         highestPeerTerm = hello.term
         helloDeadline = nil
@@ -85,7 +87,9 @@ extension SessionMachine {
             isSnapshotWanted = true
             answerSnapshotWish(&actions)
         case .counters(let number, let isLast, let counters):
-            guard flow == .receiving else { return actions.append(.count("session.countersFromWrongSide")) }
+            guard flow == .receiving || flow == .borrowing else {
+                return actions.append(.count("session.countersFromWrongSide"))
+            }
             actions.append(.installCounters(number: number, isLast: isLast, counters))
         case .snapshotBegin, .record, .snapshotEnd, .mark: takeRecords(frame, actions: &actions)
         }
@@ -95,22 +99,27 @@ extension SessionMachine {
         guard report != peerReport else { return }
         peerReport = report
         highestPeerTerm = max(highestPeerTerm, report.term)
-        peer?.isActive = report.isActive
+        peerClaim = (report.isActive, report.term)
         peer?.journal = report.journal
+        let wasActive = isLocalActive
+        judgeClaims(actions: &actions)
         actions.append(.notePeer(report))
+        if wasActive != isLocalActive { sendState(&actions) }
         evaluateFlow(actions: &actions)
     }
 
-    /// Hands on a role message unless it comes from an earlier life or an earlier term of the peer.
+    /// Hands on a role message unless it comes from an earlier life, or is an order of an earlier term, of the peer.
     private mutating func takeRole(
         _ message: RoleMessage, _ stamp: RoleStamp, at now: Instant, actions: inout [Action]
     ) {
         guard stamp.bootID == peer?.bootID else { return actions.append(.count("role.staleBoot")) }
-        guard stamp.term >= highestPeerTerm else { return actions.append(.count("role.staleTerm")) }
+        guard stamp.term >= highestPeerTerm || !message.isOrder else {
+            return actions.append(.count("role.staleTerm"))
+        }
         guard local.interfaces.isEmpty || local.interfaces.contains(where: { $0.group == stamp.group }) else {
             return actions.append(.count("role.wrongGroup"))
         }
-        highestPeerTerm = stamp.term
+        highestPeerTerm = max(highestPeerTerm, stamp.term)
         if let due = nextHeartbeat, now.since(due) > ReplicationLimits.lateness, message.isOrder {
             // This process slept, and so did the order; the peer has gone on since.
             return actions.append(.count("role.late"))

@@ -81,6 +81,9 @@ public struct SequenceMargin: Hashable, Sendable {
         return true
     }
 
+    /// Numbers up to `sequence` may have been used here before: reports below it are not news.
+    public mutating func start(behind sequence: UInt64) { synced = max(synced, sequence) }
+
     /// The next report comes from another node or after a pause: what lies between is no rate of packets.
     ///
     /// Numbers jump by a margin at each takeover; taken for packets, every switchover would multiply the margin.

@@ -48,6 +48,30 @@ import Testing
         #expect(counters.writes(at: at(3)).map(\.replay.outbound) == [101_000])
     }
 
+    @Test("an SA that went and comes back starts a margin behind what was sent with it here")
+    func comesBack() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 5_000), sa(2, outbound: 7_000)])
+        counters.forget(sa(1).identity)
+        counters.observe([])
+        counters.observe([sa(1), sa(2)])
+        #expect(Set(counters.writes(at: at(1)).map(\.replay.outbound)) == [6_000, 8_000])
+        // A lower report of the Active is older than that.
+        _ = counters.take(report: 1, isLast: true, [counter(1, 4_000)])
+        #expect(counters.writes(at: at(2), only: sa(1).identity).map(\.replay.outbound) == [6_000])
+    }
+
+    @Test("of SAs that went only so many are remembered, the oldest first forgotten")
+    func departedLimit() {
+        var counters = OutboundCounters(settings: settings)
+        let count = UInt32(ReplicationLimits.departedSAs) + 1
+        counters.observe((1...count).map { sa($0, outbound: 5_000) })
+        for spi in 1...count { counters.forget(sa(spi).identity) }
+        counters.observe([sa(1), sa(count)])
+        #expect(counters.writes(at: at(1), only: sa(1).identity).map(\.replay.outbound) == [1_000])
+        #expect(counters.writes(at: at(1), only: sa(count).identity).map(\.replay.outbound) == [6_000])
+    }
+
     @Test("an SA that comes behind a takeover is raised alone: what was read of others is old")
     func onlyOne() {
         var counters = OutboundCounters(settings: settings)

@@ -145,10 +145,54 @@ import Testing
     @Test("two Actives exchange no records")
     func twoActives() {
         var pair = SessionPair()
-        pair.become(active: true, term: 4, \.right)
+        pair.become(active: true, term: 3, \.right)
         pair.connect()
         #expect(pair.left.machine.flow == .idle)
         #expect(pair.right.machine.flow == .idle)
+    }
+
+    @Test("a claim to the role by an older term makes no source: it is taken back, and not believed")
+    func olderClaim() {
+        var pair = SessionPair()
+        pair.connect()
+        pair.become(active: true, term: 4, \.right)
+        pair.settle()
+        pair.become(active: false, term: 4, \.right)
+        pair.settle()
+        // left still counts itself as Active of term 3: its failover process hangs.
+        #expect(pair.right.machine.peer?.isActive == false)
+        #expect(pair.left.machine.flow == .idle)
+        #expect(pair.right.machine.flow == .idle)
+        #expect(pair.left.actions.contains(.noteActiveTerm(4)))
+        pair.become(active: true, term: 5, \.left)
+        pair.settle()
+        #expect(pair.right.machine.flow == .receiving)
+    }
+
+    @Test("a forgetful failover's question passes with an old term; its order does not")
+    func forgetfulPeer() {
+        var pair = SessionPair()
+        pair.connect()
+        let old = RoleStamp(bootID: 1, group: 10, term: 1)
+        pair.give(.frameReceived(.role(.question(nonce: 7), stamp: old)), to: \.right)
+        #expect(pair.right.actions.last == .deliverRole(.question(nonce: 7), group: 10, term: 1))
+        pair.give(.frameReceived(.role(.fenced, stamp: old)), to: \.right)
+        #expect(pair.right.counts["role.staleTerm"] == 1)
+    }
+
+    @Test("who borrows the records borrows the numbers with them")
+    func borrowedNumbers() {
+        var pair = SessionPair(leftAuthoritative: false)
+        pair.right.hello.journal.isAuthoritative = true
+        pair.changeLocal(\.right)
+        pair.wire = { frame in if case .snapshotEnd = frame { [] } else { [frame] } }
+        pair.connect()
+        #expect(pair.right.machine.flow == .lending)
+        let counter = Frame.Counter(
+            identity: SAIdentity(destination: IPv4Address(10, 1, 0, 5), spi: 1), sequence: 100_053)
+        pair.give(.countersTaken([counter]), to: \.right)
+        pair.settle()
+        #expect(pair.left.actions.contains(.installCounters(number: 1, isLast: true, [counter])))
     }
 
     @Test("a lost or doubled record never leaves a wrong copy", arguments: [0, 2])

@@ -44,6 +44,28 @@ import Testing
         }
     }
 
+    @Test("a child on its way to charon is remembered until its delivery is confirmed, deleted since or not")
+    func undelivered() throws {
+        var keeper = JournalKeeper()
+        keeper.settle()
+        let fixtures: [HAFixture] = [
+            .ikeAdd(pair(1)), .ikeUpdate(pair(1)), .childAdd(pair(1), inbound: 0x11, outbound: 0x12),
+        ]
+        for (wire, fixture) in fixtures.enumerated() {
+            _ = keeper.apply(try fixture.message().bytes, wire: UInt64(wire + 1))
+        }
+        let deletion = HAMessage.childDelete(
+            IKEIdentity(version: 2, spis: pair(1), isInitiator: false), inboundSPI: 0x11, version: .three)
+        _ = keeper.apply(deletion.bytes, wire: 4)
+        #expect(keeper.journal.expected.childSAs.isEmpty)
+        #expect(keeper.undelivered == [0x12])
+        keeper.forgetPeer()
+        #expect(keeper.undelivered == [0x12])
+        _ = keeper.apply(try HAFixture.ikeAdd(pair(2)).message().bytes, wire: 5)
+        _ = keeper.acknowledge(through: keeper.journal.lastSequence)
+        #expect(keeper.undelivered.isEmpty)
+    }
+
     @Test("an empty charon gets everything, in order")
     func empty() throws {
         let plan = ReconciliationPlan(journal: try journal(rekeyed: true), listing: [], version: .three)

@@ -116,10 +116,10 @@ extension ReplicationProcess {
     /// What the former Active used and this kernel may get only now: its numbers must not be used again.
     ///
     /// A HOT standby has it all in its kernel, and does not look.
-    private func noteInheritance(isActive: Bool) {
+    func noteInheritance(isActive: Bool) {
         inheritedSPIs = []
         guard isActive, !(isVerified && keeper.isAcknowledged) else { return }
-        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound))
+        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound)).union(keeper.undelivered)
     }
 
     // MARK: What charon says

@@ -74,7 +74,10 @@ extension ReplicationProcess {
         case .deliverRole(let message, let group, let term):
             hurry()
             failover?.send(.role(message, group: group, term: term))
-        case .notePeer, .noteSilence, .noteOverdue: break
+        case .noteActiveTerm(let term): tellActiveTerm(term)
+        // Failover hears that the peer talks again before it hears what the peer says.
+        case .noteSilence: settle()
+        case .notePeer, .noteOverdue: break
         case .count(let name): count(name.description)
         case .log(let line): log(line)
         }
@@ -99,7 +102,14 @@ extension ReplicationProcess {
         undeliveredSince = nil
         kernel?.counters.forgetPeer()
         replicator?.forgetPeer()
-        if flow == .sending { reportCounters() }
+        if flow == .sending || flow == .lending { reportCounters() }
+    }
+
+    /// The peer is Active by this term: failover's own next term is a later one, and an older role ends.
+    private func tellActiveTerm(_ term: UInt64) {
+        guard let number = scheme?.group.number else { return }
+        let word = RoleMessage.answer(nonce: RoleMessage.briefing, isActive: true)
+        failover?.send(.role(word, group: UInt16(number), term: term))
     }
 
     // MARK: Copies
@@ -124,6 +134,7 @@ extension ReplicationProcess {
             keeper.settle()
             authorityDeadline = nil
             isCoverageKnown = false
+            noteInheritance(isActive: true)
             acknowledge(through: .max)
             log("%RF_INTERDEV-6-BORROWED: \(keeper.journal.recordCount) records were taken over from the standby")
         } else {
@@ -155,7 +166,7 @@ extension ReplicationProcess {
         guard let kernel, kernel.counters.take(report: number, isLast: isLast, counters) else { return }
         kernel.refreshSAs()
         kernel.advanceCounters(at: Reactor.now())
-        if kernel.counters.isInstalled { drive(.countersInstalled(number: number)) }
+        if role?.isActive != true, kernel.counters.isInstalled { drive(.countersInstalled(number: number)) }
         for identity in kernel.counters.exhausted {
             count("counters.rekeyRequired")
             log("%CRYPTO-4-SEQUENCE: \(identity) has used up its sequence numbers and needs a rekey")
@@ -164,10 +175,13 @@ extension ReplicationProcess {
 
     /// Reads this node's outbound numbers and tells them to the peer.
     func reportCounters() {
-        guard role?.isActive == true, isReplicating, session.flow == .sending, let kernel else { return }
+        guard isReplicating, let kernel else { return }
+        // Whoever borrows the records must go behind the numbers that were used with their SAs.
+        guard session.flow == .sending || session.flow == .lending else { return }
         if let replicator { return replicator.reportNumbers() }
         kernel.refreshSAs()
         drive(.countersTaken(kernel.counters.report(number: session.lastCounterReport + 1)))
+        guard session.flow == .sending else { return }
         let exceeded = kernel.counters.exceeded
         if !exceeded.isEmpty, session.isPeerHot { count("counters.marginExceeded") }
         for identity in kernel.counters.exhausted { rekey(outbound: identity) }

@@ -27,6 +27,8 @@ public struct JournalKeeper: Sendable {
     public private(set) var hasCopyBegun = false
     /// The digest was equal at the last mark or snapshot's end.
     public private(set) var isEqual = false
+    /// Outbound SPIs of the children that are on their way to charon, and may be in the kernel only later.
+    public private(set) var undelivered: Set<UInt32> = []
     private var incoming: CharonJournal?
     private var acknowledgements: Deque<(local: UInt64, wire: UInt64)> = []
     private var waiting: [HAMessage] = []
@@ -66,6 +68,9 @@ public struct JournalKeeper: Sendable {
         switch journal.append(message) {
         case .recorded(let sequence):
             acknowledgements.append((sequence, wire))
+            if message.kind == .childAdd, let spi = message.outboundSPI, undelivered.count < Limits.deliveryQueueCount {
+                undelivered.insert(spi)
+            }
             return .deliver(CharonRecord(sequence: sequence, message: message))
         case .ignored(let reason):
             acknowledgements.append((journal.lastSequence, wire))
@@ -85,6 +90,7 @@ public struct JournalKeeper: Sendable {
         isEqual = true
         isAuthoritative = true
         acknowledgements = [(copy.lastSequence, wire)]
+        undelivered.formUnion(copy.expected.childSAs.keys.map(\.outbound))
         return true
     }
 
@@ -102,6 +108,7 @@ public struct JournalKeeper: Sendable {
             wire = first.wire
             acknowledgements.removeFirst()
         }
+        if wire != nil, isAcknowledged { undelivered = [] }
         return wire
     }
 
