@@ -23,7 +23,7 @@ struct ClusterSettings: Hashable, Sendable {
     var clockRates: [Int64] = [0, 0]
 
     static let virtualAddress = IPv4Address(10, 1, 0, 100)
-    static let groupNumber: UInt8 = 10
+    static let groupNumber: UInt16 = 10
 
     static func address(of node: Int) -> IPv4Address { IPv4Address(10, 1, 0, UInt8(3 + node)) }
 

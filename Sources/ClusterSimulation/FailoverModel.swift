@@ -240,7 +240,7 @@ final class FailoverModel: ProcessModel {
             takeReceived()
             pending.append(.drained)
         case .count: break
-        case .log(_, let text): simulation.note("\(node.name): \(text)")
+        case .log(_, let text), .warn(_, let text): simulation.note("\(node.name): \(text)")
         case .switchoverRefused(let code, _): simulation.note("\(node.name): switchover refused: \(code)")
         case .switchoverFinished(let milliseconds):
             simulation.note("\(node.name): switchover took \(milliseconds) ms")

@@ -34,8 +34,8 @@ final class LAN {
                 simulation.note("lost: \(message.operation) \(message.state.name) of \(node.name)")
                 continue
             }
-            deliver(bytes, from: node, to: other)
-            if simulation.chance(duplicatePercent) { deliver(bytes, from: node, to: other) }
+            deliver(bytes, message.version, from: node, to: other)
+            if simulation.chance(duplicatePercent) { deliver(bytes, message.version, from: node, to: other) }
         }
     }
 
@@ -50,7 +50,7 @@ final class LAN {
     /// When each node last had something of each other node in its socket: `heardAt[by][from]`.
     private(set) var heardAt: [[UInt64]]
 
-    private func deliver(_ bytes: [UInt8], from sender: Node, to node: Node) {
+    private func deliver(_ bytes: [UInt8], _ version: HSRPVersion, from sender: Node, to node: Node) {
         var delay = simulation.microseconds(50...500)
         if extraDelayMicroseconds > 0 { delay += simulation.microseconds(0...extraDelayMicroseconds) }
         let source = sender.address
@@ -60,7 +60,9 @@ final class LAN {
             let failover = node.failover
             guard failover.isAlive else { return }
             let item = EventQueue.Item(owner: failover, generation: failover.generation) {
-                guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...]) else { return }
+                guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...], version: version) else {
+                    return
+                }
                 failover.handle(.messageReceived(message, from: source))
             }
             simulation.deliver(item)

@@ -137,7 +137,7 @@ final class ReplicationModel: ProcessModel {
 
     private func pass(_ message: RoleMessage, term: UInt64) {
         if message == .prepareTakeover { drainingUntil = now + .seconds(1) }
-        drive(.roleMessageMade(message, group: UInt16(ClusterSettings.groupNumber), term: term))
+        drive(.roleMessageMade(message, group: ClusterSettings.groupNumber, term: term))
         pump()
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import FirstHop
 public import Primitives
 public import Tracking
 
@@ -53,6 +54,8 @@ public struct Model: Hashable, Sendable {
         public var name: String
         /// The groups on it, ordered by number.
         public var groups: [Group] = []
+        /// `standby version`, one for all its groups.
+        public var version = HSRPVersion.one
         /// `standby use-bia`: the address sits on the interface itself, no virtual MAC.
         public var usesBurnedInAddress = false
 
@@ -62,7 +65,7 @@ public struct Model: Hashable, Sendable {
 
     /// One HSRP group (`standby G …`).
     public struct Group: Hashable, Sendable {
-        /// 0 to 255.
+        /// One of the interface's version's: 0 to 255, or to 4095.
         public var number: Int
         /// The virtual address; nil until `standby G ip` was given one.
         public var virtualAddress: IPv4Address?

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+private import FirstHop
 private import Primitives
 
 /// The canonical text of a model; with `secrets` it loads again to the same model.
@@ -25,6 +26,7 @@ private struct Printer {
         for object in model.trackedObjects { lines += object.canonicalLines }
         for interface in model.interfaces {
             lines += ["!", "interface \(quoted(interface.name))"]
+            if interface.version != .one { lines.append(" standby version \(interface.version.rawValue)") }
             if interface.usesBurnedInAddress { lines.append(" standby use-bia") }
             for group in interface.groups { print(group) }
             printMaps(on: interface.name, model)

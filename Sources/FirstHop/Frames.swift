@@ -5,7 +5,6 @@ public import Primitives
 
 /// Whole Ethernet frames for a packet socket, where the source must be the virtual MAC.
 public enum Frames {
-    private static let multicastMAC = MACAddress(0x0100_5e00_0002)
     private static let etherTypeIPv4: UInt16 = 0x0800
     private static let etherTypeARP: UInt16 = 0x0806
     private static let internetworkControl: UInt8 = 0xc0
@@ -13,23 +12,24 @@ public enum Frames {
     /// The size of an Ethernet header.
     public static let ethernetHeaderByteCount = 14
 
-    /// An HSRP message from `address` to 224.0.0.2 with TTL 1 (RFC 2281 §5; the precedence is IOS's).
+    /// An HSRP message from `address` to its version's group with TTL 1 (RFC 2281 §5; the precedence is IOS's).
     public static func hsrp(_ message: HSRPMessage, from address: IPv4Address, sourceMAC: MACAddress) -> [UInt8] {
         let payload = message.bytes
-        var frame = ByteWriter(capacity: 62)
-        frame.write(bytes: multicastMAC.octets)
+        let destination = message.version.destination
+        var frame = ByteWriter(capacity: 128)
+        frame.write(bytes: message.version.destinationMAC.octets)
         frame.write(bytes: sourceMAC.octets)
         frame.write(etherTypeIPv4)
-        frame.write(bytes: ipv4Header(payloadByteCount: 8 + payload.count, from: address))
-        var segment = ByteWriter(capacity: 28)
-        segment.write(HSRPMessage.port)
-        segment.write(HSRPMessage.port)
+        frame.write(bytes: ipv4Header(payloadByteCount: 8 + payload.count, from: address, to: destination))
+        var segment = ByteWriter(capacity: 80)
+        segment.write(HSRPVersion.port)
+        segment.write(HSRPVersion.port)
         segment.write(UInt16(8 + payload.count))
         segment.write(UInt16(0))
         segment.write(bytes: payload)
-        var pseudo = ByteWriter(capacity: 40)
+        var pseudo = ByteWriter(capacity: 92)
         pseudo.write(address)
-        pseudo.write(HSRPMessage.destination)
+        pseudo.write(destination)
         pseudo.write(UInt16(protocolUDP))
         pseudo.write(UInt16(segment.count))
         pseudo.write(bytes: segment.bytes)
@@ -41,7 +41,9 @@ public enum Frames {
         return frame.bytes
     }
 
-    private static func ipv4Header(payloadByteCount: Int, from address: IPv4Address) -> [UInt8] {
+    private static func ipv4Header(
+        payloadByteCount: Int, from address: IPv4Address, to destination: IPv4Address
+    ) -> [UInt8] {
         var header = ByteWriter(capacity: 20)
         header.write(UInt8(0x45))
         header.write(internetworkControl)
@@ -51,7 +53,7 @@ public enum Frames {
         header.write(protocolUDP)
         header.write(UInt16(0))
         header.write(address)
-        header.write(HSRPMessage.destination)
+        header.write(destination)
         let checksum = internetChecksum(header.bytes)
         header.overwrite(at: 10, with: [UInt8(checksum >> 8), UInt8(checksum & 255)])
         return header.bytes

@@ -35,6 +35,8 @@ public enum GroupAction: Hashable, Sendable {
     case count(StaticName)
     /// Write a log line.
     case log(LogLevel, String)
+    /// Write a warning under a mnemonic of its own (`HSRP-4-…`).
+    case warn(StaticName, String)
     /// The operator's switchover was refused or failed.
     case switchoverRefused(code: StaticName, message: String)
     /// The operator's switchover is done: the peer is Active, so many milliseconds after the request.

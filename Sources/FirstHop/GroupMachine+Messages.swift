@@ -10,7 +10,8 @@ extension GroupMachine {
     ) {
         guard state != .initial else { return }
         if let reason = refusal(of: message, from: source) {
-            actions.append(.count(reason))
+            actions.append(.count(reason.counter))
+            warn(of: reason, message, from: source, at: now, actions: &actions)
             return
         }
         actions.append(.count("hello.received"))
@@ -25,12 +26,35 @@ extension GroupMachine {
         }
     }
 
-    private func refusal(of message: HSRPMessage, from source: IPv4Address) -> StaticName? {
+    private func refusal(of message: HSRPMessage, from source: IPv4Address) -> HelloRefusal? {
         precondition(message.group == settings.group, "dispatched by group")
-        if source == settings.interfacePrefix.address { return "hello.looped" }
-        if !settings.interfacePrefix.contains(source) { return "hello.offLink" }
-        if message.authentication != settings.authentication { return "hello.badAuthentication" }
+        if source == settings.interfacePrefix.address { return .looped }
+        if !settings.interfacePrefix.contains(source) { return .offLink }
+        if message.version != settings.version { return .otherVersion }
+        // The identifier tells our own frame even where the address has changed on its way round.
+        if message.identifier == settings.identifier, settings.identifier != MACAddress(0) { return .looped }
+        if message.authentication != .text(settings.authentication) { return .badAuthentication }
         return nil
+    }
+
+    /// What an operator must hear of, as IOS words it, and not with every hello.
+    private mutating func warn(
+        of refusal: HelloRefusal, _ message: HSRPMessage, from source: IPv4Address, at now: Instant,
+        actions: inout [GroupAction]
+    ) {
+        guard let mnemonic = refusal.mnemonic else { return }
+        if let last = warnedAt[refusal], now.since(last) < GroupTiming.warningInterval { return }
+        warnedAt[refusal] = now
+        let text =
+            switch refusal {
+            case .badAuthentication:
+                "Bad authentication from \(source), group \(settings.group), remote state \(message.state.name)"
+            case .otherVersion:
+                "version \(message.version.rawValue) hello of \(source), group \(settings.group), is ignored: "
+                    + "this interface speaks version \(settings.version.rawValue)"
+            case .looped, .offLink: ""
+            }
+        actions.append(.warn(mnemonic, text))
     }
 
     /// (priority, address) as RFC 2281 compares routers.
@@ -187,16 +211,13 @@ extension GroupMachine {
 
     /// A message with this node's present fields.
     func message(_ operation: HSRPMessage.Operation) -> HSRPMessage {
-        HSRPMessage(
-            operation: operation, state: state, helloSeconds: Self.wireSeconds(hello),
-            holdSeconds: max(Self.wireSeconds(hold), Self.wireSeconds(hello)), priority: priority,
-            group: settings.group, authentication: settings.authentication,
-            virtualAddress: virtualAddress ?? .any)
-    }
-
-    /// Whole seconds, rounded up: version 1 can say nothing finer.
-    private static func wireSeconds(_ interval: Interval) -> UInt8 {
-        UInt8(min(max((interval.milliseconds + 999) / 1000, 1), 255))
+        var message = HSRPMessage(
+            version: settings.version, operation: operation, state: state,
+            helloMilliseconds: UInt32(clamping: hello.milliseconds),
+            holdMilliseconds: UInt32(clamping: hold.milliseconds), priority: priority, group: settings.group,
+            authentication: .text(settings.authentication), virtualAddress: virtualAddress ?? .any)
+        if settings.version == .two { message.identifier = settings.identifier }
+        return message
     }
 
     mutating func sendHello(at now: Instant, actions: inout [GroupAction]) {

@@ -133,8 +133,8 @@ extension GroupMachine {
     }
 
     private func holdTime(told hello: HSRPMessage?) -> Interval {
-        guard let hello, !settings.usesOwnHoldTime, hello.holdSeconds > hello.helloSeconds else { return hold }
-        return .seconds(Int(hello.holdSeconds))
+        guard let hello, !settings.usesOwnHoldTime, let told = hello.timers else { return hold }
+        return told.hold
     }
 
     /// Where nobody at all was heard for a whole hold time, one hello interval of speaking settles the election.
@@ -151,11 +151,8 @@ extension GroupMachine {
     /// Parameter learning E, from the Active only and never one timer without the other.
     private mutating func learn(from message: HSRPMessage) {
         if settings.virtualAddress == nil, message.virtualAddress != .any { virtualAddress = message.virtualAddress }
-        guard settings.learnsTimers, message.helloSeconds > 0, message.holdSeconds > message.helloSeconds else {
-            return
-        }
-        hello = .seconds(Int(message.helloSeconds))
-        hold = .seconds(Int(message.holdSeconds))
+        guard settings.learnsTimers, let told = message.timers else { return }
+        (hello, hold) = told
     }
 
     /// Changes the state; a state that speaks says so at once.

@@ -99,6 +99,8 @@ public struct GroupMachine: Sendable {
     var peerGreeting: UInt64?
     var failedSends = 0
     var hasSaidStopped = false
+    /// When each kind of refused message was last warned of.
+    var warnedAt: [HelloRefusal: Instant] = [:]
     var random: SplitMix64
 
     /// A hand-over or question under way.
@@ -213,7 +215,8 @@ public struct GroupMachine: Sendable {
     }
 
     mutating func changeSettings(_ new: GroupSettings, at now: Instant, actions: inout [GroupAction]) {
-        precondition(new.group == settings.group, "another group is another machine")
+        precondition(
+            new.group == settings.group && new.version == settings.version, "another group is another machine")
         if new.hello != settings.hello || new.hold != settings.hold {
             hello = new.hello
             hold = new.hold

@@ -4,8 +4,12 @@ public import Primitives
 
 /// What configuration and the interface say about one group on one node.
 public struct GroupSettings: Hashable, Sendable {
-    /// The group's number, 0 to 255.
-    public var group: UInt8
+    /// The interface's protocol version.
+    public var version: HSRPVersion
+    /// The group's number, one of the version's.
+    public var group: UInt16
+    /// The MAC burnt into the interface, by which version 2 names the sender.
+    public var identifier = MACAddress(0)
     /// The interface's own address and network; hellos from elsewhere are refused.
     public var interfacePrefix: IPv4Prefix
     /// The configured virtual address; nil learns it from the Active.
@@ -20,7 +24,7 @@ public struct GroupSettings: Hashable, Sendable {
     public var hold: Interval = .seconds(10)
     /// Takes hello and hold time from the Active (timers not configured here).
     public var learnsTimers = false
-    /// Times the Active by our own hold time, as sub-second times cannot be said in version 1.
+    /// Times the Active by our own hold time: for sub-second times, which cannot be said in version 1.
     public var usesOwnHoldTime = false
     /// Clear-text authentication.
     public var authentication: AuthenticationText = .cisco
@@ -30,11 +34,17 @@ public struct GroupSettings: Hashable, Sendable {
     public var allowsFastStart = false
 
     /// Makes settings with IOS's defaults.
-    public init(group: UInt8, interfacePrefix: IPv4Prefix, virtualAddress: IPv4Address?) {
+    public init(
+        version: HSRPVersion = .one, group: UInt16, interfacePrefix: IPv4Prefix, virtualAddress: IPv4Address?
+    ) {
+        self.version = version
         self.group = group
         self.interfacePrefix = interfacePrefix
         self.virtualAddress = virtualAddress
     }
+
+    /// The MAC that goes with the virtual address.
+    public var virtualMAC: MACAddress { version.virtualMAC(group: group) }
 
     /// How long the kernel keeps the virtual address without renewal: ⌈hold⌉ held between 1 and 3 s.
     public var leaseSeconds: Int {
@@ -69,6 +79,8 @@ public enum GroupTiming {
     public static let announcementRepeats = [Interval.seconds(2), .seconds(4)]
     /// How late a deadline may be handled before what was received meanwhile must be read first.
     public static let lateness = Interval.milliseconds(20)
+    /// How often a group warns of the same trouble on its segment.
+    public static let warningInterval = Interval.seconds(60)
     /// How long a switchover may take before it is reported as failed.
     public static let switchoverWait = Interval.seconds(10)
     /// Failed transmissions in a row after which a HOT peer is given the role.

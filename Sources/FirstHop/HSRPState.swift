@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The states of a group, with their codes on the wire (RFC 2281 §5.1; version 1 codes them as bits).
-public enum HSRPState: UInt8, Sendable, CaseIterable {
+/// The states of a group (RFC 2281 §5.1); each version has its own codes for them.
+public enum HSRPState: Sendable, CaseIterable {
     /// Not running: disabled, interface down or unfit.
-    case initial = 0
+    case initial
     /// Running, but the virtual address is not known yet.
-    case learn = 1
+    case learn
     /// Hears others; neither Active nor Standby.
-    case listen = 2
+    case listen
     /// Sends hellos and takes part in the election.
-    case speak = 4
+    case speak
     /// Next in line.
-    case standby = 8
+    case standby
     /// Holds the virtual address.
-    case active = 16
+    case active
 
     /// The name as screens and log lines print it.
     public var name: String {

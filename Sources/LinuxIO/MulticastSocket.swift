@@ -32,20 +32,20 @@ public final class MulticastSocket {
     public var rawValue: Int32 { descriptor.rawValue }
 
     private let descriptor: Descriptor
-    private let group: IPv4Address
+    private let groups: [IPv4Address]
     private let port: UInt16
     private let interfaceIndex: UInt32
     private var buffer = [UInt8](repeating: 0, count: Limits.datagramByteCount)
 
-    /// Opens the socket and joins the group; needs CAP_NET_RAW on kernels before 5.7.
+    /// Opens the socket and joins the groups; needs CAP_NET_RAW on kernels before 5.7.
     ///
     /// - Parameters:
     ///   - interface: the interface's name, at most 15 bytes.
     ///   - interfaceIndex: its index.
-    ///   - group: 224.0.0.2 for HSRPv1.
-    ///   - port: local and remote port, 1985 for HSRPv1.
-    public init(interface: String, interfaceIndex: UInt32, group: IPv4Address, port: UInt16) throws(SystemError) {
-        self.group = group
+    ///   - groups: such as 224.0.0.2 for HSRPv1.
+    ///   - port: local and remote port, 1985 for HSRP.
+    public init(interface: String, interfaceIndex: UInt32, groups: [IPv4Address], port: UInt16) throws(SystemError) {
+        self.groups = groups
         self.port = port
         self.interfaceIndex = interfaceIndex
         let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
@@ -63,11 +63,13 @@ public final class MulticastSocket {
         try rejoin()
     }
 
-    /// Joins the group anew, for after the interface was down or lost its membership.
+    /// Joins the groups anew, for after the interface was down or lost its membership.
     public func rejoin() throws(SystemError) {
-        _ = havpn_multicast_membership(rawValue, group.value, interfaceIndex, 0)
-        guard havpn_multicast_membership(rawValue, group.value, interfaceIndex, 1) == 0 else {
-            throw .last("join \(group)")
+        for group in groups {
+            _ = havpn_multicast_membership(rawValue, group.value, interfaceIndex, 0)
+            guard havpn_multicast_membership(rawValue, group.value, interfaceIndex, 1) == 0 else {
+                throw .last("join \(group)")
+            }
         }
     }
 
@@ -87,10 +89,10 @@ public final class MulticastSocket {
             bytes: Array(buffer[..<length]))
     }
 
-    /// Sends one datagram to the group from `source`, which must be an address of the interface.
+    /// Sends one datagram to a group from `source`, which must be an address of the interface.
     ///
     /// Without `source` the kernel chooses, and may choose the virtual address.
-    public func send(_ bytes: [UInt8], from source: IPv4Address? = nil) throws(SystemError) {
+    public func send(_ bytes: [UInt8], to group: IPv4Address, from source: IPv4Address? = nil) throws(SystemError) {
         guard
             havpn_send_multicast(rawValue, bytes, bytes.count, group.value, port, source?.value ?? 0, interfaceIndex)
                 == bytes.count

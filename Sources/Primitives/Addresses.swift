@@ -95,6 +95,11 @@ public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
     /// The virtual MAC of an HSRPv1 group, 00:00:0c:07:ac:GG (reference first-hop §1.1).
     public static func hsrpVersion1(group: UInt8) -> MACAddress { MACAddress(0x0000_0c07_ac00 | UInt64(group)) }
 
+    /// The virtual MAC of an HSRPv2 group of 0 to 4095, 00:00:0c:9f:fG:GG (reference first-hop §1.1).
+    public static func hsrpVersion2(group: UInt16) -> MACAddress {
+        MACAddress(0x0000_0c9f_f000 | UInt64(group & 0xfff))
+    }
+
     /// The six octets in wire order.
     public var octets: [UInt8] { (0..<6).map { UInt8(value >> UInt64(40 - 8 * $0) & 255) } }
 

@@ -22,7 +22,8 @@ struct DiagnosticTests {
                 "expected the priority, a number from 0 to 255, at the end"
             ),
             ("interface eth1\n standby 10 priority 1 2", "2:24", "expected the end of the line, found `2`"),
-            ("interface eth1\n standby 300 ip 10.1.0.1", "2:10", "HSRP version 2"),
+            ("interface eth1\n standby 300 ip 10.1.0.1", "2:10", "`standby version 2` on eth1"),
+            ("interface eth1\n standby version 2\n standby 4096 ip 10.1.0.1", "3:10", "from 0 to 4095"),
             ("interface eth1\n standby 10 ip 10.1.0", "2:16", "expected the virtual address, an IPv4 address"),
             ("interface eth1\n standby 10 ip 224.0.0.2", "2:16", "unicast"),
             ("interface eth1\n standby 10 ip", "2:15", "learning the virtual address is not available"),
@@ -31,7 +32,11 @@ struct DiagnosticTests {
             ("interface eth1\n standby 10 timers msec 999 msec 3001", "2:34", "a number from 50 to 3000"),
             ("interface eth1\n standby 10 authentication md5 key-string X", "2:28", "not available in this release"),
             ("interface eth1\n standby 10 authentication text 123456789", "2:33", "1 to 8 bytes, found 9"),
-            ("interface eth1\n standby version 2", "2:18", "write `standby version 1`"),
+            ("interface eth1\n standby version 3", "2:18", "from 1 to 2"),
+            (
+                "interface eth1\n standby 300 ip 10.1.0.1\n standby version 2\n no standby version", "2:10",
+                "standby version 2"
+            ),
             ("interface eth1\n standby 1 ipv6 autoconfig", "2:17", "not available in this release"),
             ("interface eth1\n standby 1 track eth0 10", "2:18", "track 1 interface eth0 line-protocol"),
             ("interface eth1\n standby 10 name \"VPN", "2:18", "closing quotation mark"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import FirstHop
 import Primitives
 import Testing
 
@@ -26,6 +27,7 @@ struct GrammarTests {
          standby 1 ip 10.2.0.100
          standby 1 follow VPN
          standby use-bia
+         standby version 2
         ipc zone default
          association 1
           no shutdown
@@ -62,6 +64,7 @@ struct GrammarTests {
         #expect(group.helloMilliseconds == 250 && group.holdMilliseconds == 800 && group.timersInMilliseconds)
         #expect(group.authenticationText == "secret")
         #expect(group.tracks.map(\.effect) == [.decrement(10), .shutdown])
+        #expect(model.interfaces[1].version == .two && model.interfaces[0].version == .one)
         #expect(model.interfaces[1].usesBurnedInAddress && model.interfaces[1].groups[0].follows == "VPN")
         let association = try #require(model.association)
         #expect(association.localPort == 5001 && association.remotePort == 5002)

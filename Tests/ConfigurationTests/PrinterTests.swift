@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import FirstHop
 import Primitives
 import Testing
 import Tracking
@@ -70,9 +71,10 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
     for index in 0..<Int.random(in: 0...3, using: &generator) {
         var interface = Model.Interface(name: ["eth9", "bond0.17", "lan", "\"q"][index])
         interface.usesBurnedInAddress = Bool.random(using: &generator)
-        for number in numbers(1...3, in: 0...255, &generator) {
+        interface.version = Bool.random(using: &generator) ? .one : .two
+        for number in numbers(1...3, in: interface.version.groupNumbers, &generator) {
             var group = randomGroup(number, &generator)
-            group.virtualAddress = IPv4Address(10, UInt8(index), UInt8(number), 100)
+            group.virtualAddress = IPv4Address(10, UInt8(index * 16 + number / 256), UInt8(number % 256), 100)
             if Bool.random(using: &generator) {
                 let name = ["VPN", "a b", "replay-interval", "10", "!x", "none", "standby"].randomElement(
                     using: &generator)

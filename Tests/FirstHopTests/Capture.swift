@@ -62,6 +62,6 @@ struct Capture {
         let payload = Array(try reader.readBytes(Int(segmentLength) - 8))
         return Packet(
             milliseconds: milliseconds, source: source, sourceMAC: mac,
-            datagram: try HSRPDatagram(parsing: payload[...]), payload: payload, frame: frame)
+            datagram: try HSRPDatagram(parsing: payload[...], version: .one), payload: payload, frame: frame)
     }
 }

@@ -74,8 +74,8 @@ import Testing
 
         var heard: [(at: Int, from: IPv4Address, message: HSRPMessage)] = before.map { item in
             let message = HSRPMessage(
-                operation: .hello, state: item.state, helloSeconds: 3, holdSeconds: 10, priority: item.priority,
-                group: 1, authentication: .cisco, virtualAddress: virtual)
+                version: .one, operation: .hello, state: item.state, helloMilliseconds: 3000, holdMilliseconds: 10_000,
+                priority: item.priority, group: 1, authentication: .text(.cisco), virtualAddress: virtual)
             return (item.at, IPv4Address(192, 168, 0, item.from), message)
         }
         for packet in capture.packets where packet.source != own {

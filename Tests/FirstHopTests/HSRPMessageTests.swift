@@ -12,10 +12,11 @@ private let speakHello: [UInt8] = [
 @Test("a hello is 20 bytes in RFC 2281's order and reads back the same")
 func helloRoundTrip() throws {
     let message = HSRPMessage(
-        operation: .hello, state: .speak, helloSeconds: 3, holdSeconds: 10, priority: 200, group: 1,
-        authentication: .cisco, virtualAddress: IPv4Address(192, 168, 0, 1))
+        version: .one, operation: .hello, state: .speak, helloMilliseconds: 3000, holdMilliseconds: 10_000,
+        priority: 200,
+        group: 1, authentication: .text(.cisco), virtualAddress: IPv4Address(192, 168, 0, 1))
     #expect(message.bytes == speakHello)
-    #expect(try HSRPDatagram(parsing: speakHello[...]) == .message(message))
+    #expect(try HSRPDatagram(parsing: speakHello[...], version: .one) == .message(message))
 }
 
 @Test("every operation and state round-trips")
@@ -23,9 +24,11 @@ func allOperationsAndStates() throws {
     for operation in [HSRPMessage.Operation.hello, .coup, .resign] {
         for state in HSRPState.allCases {
             let message = HSRPMessage(
-                operation: operation, state: state, helloSeconds: 1, holdSeconds: 255, priority: 0, group: 255,
-                authentication: try #require(AuthenticationText("12345678")), virtualAddress: .any)
-            #expect(try HSRPDatagram(parsing: message.bytes[...]) == .message(message))
+                version: .one, operation: operation, state: state, helloMilliseconds: 1000,
+                holdMilliseconds: 255_000, priority: 0,
+                group: 255,
+                authentication: .text(try #require(AuthenticationText("12345678"))), virtualAddress: .any)
+            #expect(try HSRPDatagram(parsing: message.bytes[...], version: .one) == .message(message))
         }
     }
 }
@@ -33,13 +36,13 @@ func allOperationsAndStates() throws {
 @Test("Advertise is recognised whatever follows")
 func advertise() throws {
     let bytes: [UInt8] = [0, 3, 0, 1, 0, 14, 2, 0, 0, 0, 0, 0, 3, 0x6f, 0, 0, 0, 0, 0, 0]
-    #expect(try HSRPDatagram(parsing: bytes[...]) == .advertise)
+    #expect(try HSRPDatagram(parsing: bytes[...], version: .one) == .advertise)
 }
 
 @Test("every truncation is refused")
 func truncated() {
     for count in 0..<20 {
-        #expect(throws: DecodeError.self) { try HSRPDatagram(parsing: speakHello[0..<count]) }
+        #expect(throws: DecodeError.self) { try HSRPDatagram(parsing: speakHello[0..<count], version: .one) }
     }
 }
 
@@ -47,16 +50,31 @@ func truncated() {
 func invalidField(offset: Int, value: UInt8) {
     var bytes = speakHello
     bytes[offset] = value
-    #expect(throws: DecodeError.self) { try HSRPDatagram(parsing: bytes[...]) }
-    #expect(throws: DecodeError.trailing(1)) { try HSRPDatagram(parsing: (speakHello + [0])[...]) }
+    #expect(throws: DecodeError.self) { try HSRPDatagram(parsing: bytes[...], version: .one) }
+    #expect(throws: DecodeError.trailing(1)) { try HSRPDatagram(parsing: (speakHello + [0])[...], version: .one) }
 }
 
 @Test("a message with an MD5 TLV behind it decodes, so that it is refused for its authentication")
 func digestBehind() throws {
-    let bytes = speakHello + [UInt8](repeating: 0, count: 30)
-    guard case .message = try HSRPDatagram(parsing: bytes[...]) else {
+    let bytes = speakHello + [4, 28] + [UInt8](repeating: 0, count: 28)
+    guard case .message(let message) = try HSRPDatagram(parsing: bytes[...], version: .one) else {
         Issue.record("not a message")
         return
+    }
+    #expect(message.authentication != .text(.cisco))
+    var other = bytes
+    other[20] = 3
+    #expect(throws: DecodeError.self) { try HSRPDatagram(parsing: other[...], version: .one) }
+}
+
+@Test("version 1 says whole seconds: finer timers are rounded up")
+func roundedTimers() throws {
+    let cases: [(UInt32, UInt32, [UInt8])] = [(250, 800, [1, 1]), (999, 3001, [1, 4]), (3000, 10_000, [3, 10])]
+    for (hello, hold, told) in cases {
+        var message = Router.message(.hello, .active, priority: 100)
+        message.helloMilliseconds = hello
+        message.holdMilliseconds = hold
+        #expect(Array(message.bytes[3...4]) == told)
     }
 }
 
@@ -65,7 +83,7 @@ func randomBytes() {
     var random = SplitMix64(seed: 7)
     for _ in 0..<20_000 {
         let bytes = (0..<Int.random(in: 0...60, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
-        _ = try? HSRPDatagram(parsing: ([0, UInt8.random(in: 0...3, using: &random)] + bytes)[...])
+        _ = try? HSRPDatagram(parsing: ([0, UInt8.random(in: 0...3, using: &random)] + bytes)[...], version: .one)
     }
 }
 
@@ -79,8 +97,9 @@ func authenticationText() {
 @Test("the Active's frame carries virtual MAC, TTL 1 and correct checksums")
 func activeFrame() throws {
     let message = HSRPMessage(
-        operation: .hello, state: .active, helloSeconds: 3, holdSeconds: 10, priority: 200, group: 1,
-        authentication: .cisco, virtualAddress: IPv4Address(192, 168, 0, 1))
+        version: .one, operation: .hello, state: .active, helloMilliseconds: 3000, holdMilliseconds: 10_000,
+        priority: 200,
+        group: 1, authentication: .text(.cisco), virtualAddress: IPv4Address(192, 168, 0, 1))
     let source = IPv4Address(192, 168, 0, 10)
     let frame = Frames.hsrp(message, from: source, sourceMAC: .hsrpVersion1(group: 1))
     #expect(frame.count == 62)
@@ -88,7 +107,7 @@ func activeFrame() throws {
     #expect(frame[22] == 1)
     #expect(frame[23] == 17)
     #expect(internetChecksum(frame[14..<34]) == 0)
-    let pseudo = source.octets + HSRPMessage.destination.octets + [0, 17, 0, 28]
+    let pseudo = source.octets + HSRPVersion.one.destination.octets + [0, 17, 0, 28]
     #expect(internetChecksum(pseudo + frame[34...]) == 0)
     #expect(Array(frame[42...]) == message.bytes)
 }

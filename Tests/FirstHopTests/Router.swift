@@ -61,12 +61,14 @@ struct Router {
 
     /// A message of another router.
     static func message(
-        _ operation: HSRPMessage.Operation, _ state: HSRPState, priority: UInt8, hello: UInt8 = 3, hold: UInt8 = 10,
-        group: UInt8 = 10, authentication: AuthenticationText = .cisco, virtual: IPv4Address = Router.virtual
+        _ operation: HSRPMessage.Operation, _ state: HSRPState, priority: UInt8, hello: UInt32 = 3,
+        hold: UInt32 = 10, version: HSRPVersion = .one, group: UInt16 = 10, authentication: AuthenticationText = .cisco,
+        virtual: IPv4Address = Router.virtual
     ) -> HSRPMessage {
         HSRPMessage(
-            operation: operation, state: state, helloSeconds: hello, holdSeconds: hold, priority: priority,
-            group: group, authentication: authentication, virtualAddress: virtual)
+            version: version, operation: operation, state: state, helloMilliseconds: hello * 1000,
+            holdMilliseconds: hold * 1000, priority: priority, group: group, authentication: .text(authentication),
+            virtualAddress: virtual)
     }
 
     /// Hears a hello of another router.
@@ -181,7 +183,7 @@ extension [GroupAction] {
             case .switchoverRefused(let code, _): "refused \(code)"
             case .switchoverFinished(let milliseconds): "finished in \(milliseconds) ms"
             case .stopped: "stopped"
-            case .count, .log: nil
+            case .count, .log, .warn: nil
             }
         }
     }
@@ -189,6 +191,11 @@ extension [GroupAction] {
     /// Names of the counters that were raised.
     var counted: [String] {
         compactMap { if case .count(let name) = $0 { name.description } else { nil } }
+    }
+
+    /// The warnings that were given, with their mnemonics.
+    var warnings: [String] {
+        compactMap { if case .warn(let mnemonic, let text) = $0 { "\(mnemonic): \(text)" } else { nil } }
     }
 
     /// The nonce of the last question asked.

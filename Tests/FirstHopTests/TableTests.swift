@@ -256,7 +256,7 @@ import Testing
         #expect(router.hear(3, .active, priority: 255, from: IPv4Address(10, 2, 0, 1)).counted == ["hello.offLink"])
         let forged = Router.message(.hello, .active, priority: 255, authentication: AuthenticationText(value: 1))
         let actions = router.at(4, .messageReceived(forged, from: Router.stranger))
-        #expect(actions == [.count("hello.badAuthentication")])
+        #expect(actions.counted == ["hello.badAuthentication"] && actions.steps.isEmpty)
         #expect(router.machine.activeRouter == nil)
     }
 

@@ -187,10 +187,10 @@ struct KernelTests {
                 try netlink.request(LinkRequest.configure(index: index, [.acceptLocal: 1, .reversePathFilter: 0]))
             }
             let group = IPv4Address(224, 0, 0, 2)
-            let sender = try MulticastSocket(interface: "eth1", interfaceIndex: left, group: group, port: 1985)
-            let receiver = try MulticastSocket(interface: "sw1", interfaceIndex: right, group: group, port: 1985)
-            try sender.send([1, 2, 3], from: IPv4Address(10, 1, 0, 3))
-            try sender.send([4], from: virtual)
+            let sender = try MulticastSocket(interface: "eth1", interfaceIndex: left, groups: [group], port: 1985)
+            let receiver = try MulticastSocket(interface: "sw1", interfaceIndex: right, groups: [group], port: 1985)
+            try sender.send([1, 2, 3], to: group, from: IPv4Address(10, 1, 0, 3))
+            try sender.send([4], to: group, from: virtual)
             usleep(50_000)
             let first = try #require(try receiver.receive())
             #expect(first.bytes == [1, 2, 3] && first.source == IPv4Address(10, 1, 0, 3) && first.sourcePort == 1985)
@@ -207,7 +207,7 @@ struct KernelTests {
             usleep(50_000)
             #expect(try listener.receive()?.prefix(14) == frame[...])
             #expect(NetworkNamespace.ip("link set eth1 down"))
-            #expect(throws: SystemError.self) { try sender.send([1], from: IPv4Address(10, 1, 0, 3)) }
+            #expect(throws: SystemError.self) { try sender.send([1], to: group, from: IPv4Address(10, 1, 0, 3)) }
         }
     }
 }

@@ -43,14 +43,18 @@ enum FuzzTarget: String, CaseIterable {
         }
     }
 
-    /// A hello decodes to what encodes to the same bytes, and an Active hears it without harm.
+    /// A hello decodes to what encodes to the same message again, and an Active hears it without harm.
     private func hear(_ bytes: [UInt8]) {
-        guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...]) else { return }
-        // The reserved byte, and an MD5 TLV behind the message, are not kept.
-        precondition(message.bytes[..<7].elementsEqual(bytes[..<7]) && message.bytes[8...].elementsEqual(bytes[8..<20]))
+        // Version 1 begins with a zero, version 2 with the type of its first piece.
+        let version: HSRPVersion = bytes.first == 0 ? .one : .two
+        guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...], version: version) else { return }
+        if message.authentication != .digest {
+            let again = try? HSRPDatagram(parsing: message.bytes[...], version: version)
+            precondition(again == .message(message), "a hello does not survive its own encoding")
+        }
         let address = IPv4Address(10, 1, 0, 3)
         var settings = GroupSettings(
-            group: message.group, interfacePrefix: IPv4Prefix(address: address, length: 24),
+            version: version, group: message.group, interfacePrefix: IPv4Prefix(address: address, length: 24),
             virtualAddress: IPv4Address(10, 1, 0, 100))
         settings.preempt = true
         settings.learnsTimers = true

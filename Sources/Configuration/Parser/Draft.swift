@@ -9,6 +9,7 @@ enum Place: Hashable {
     case trackMember(Int, object: Int)
     case operation(Int)
     case interface(String)
+    case version(String)
     case group(String, Int)
     case address(String, Int)
     case priority(String, Int)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+private import FirstHop
 private import Primitives
 
 /// `standby [GROUP] …` under an interface (reference first-hop §1.7); a missing group number means group 0.
@@ -15,12 +16,7 @@ extension Parser {
         var known = Self.groupKeywords
         if let next = statement.next, let first = next.text.utf8.first, (48...57).contains(first) {
             let position = statement.position
-            if let wide = Int(next.text), (256...4095).contains(wide) {
-                throw statement.fault(
-                    "group numbers above 255 need HSRP version 2, which is not available in this release; "
-                        + "write a number from 0 to 255")
-            }
-            number = try statement.integer(0...255, "a group number")
+            number = try statement.integer(HSRPVersion.two.groupNumbers, "a group number")
             if statement.isNegated, statement.isAtEnd {
                 draft.editInterface(interface) { $0.groups.removeAll { $0.number == number } }
                 return
@@ -44,11 +40,7 @@ extension Parser {
     ) throws(Fault) {
         switch word {
         case "version":
-            if statement.next?.text == "2", !statement.isNegated {
-                throw statement.unavailable("standby version 2", write: "standby version 1")
-            }
-            if !statement.isAtEnd { _ = try statement.integer(1...2, "the version of HSRP") }
-            try statement.finish()
+            try parseVersion(&statement, interface)
         case "use-bia":
             if statement.optionalKeyword(["scope"]) != nil { _ = try statement.keyword(["interface"]) }
             try statement.finish()
@@ -59,6 +51,18 @@ extension Parser {
         default:
             warn(statement.position, "`standby \(word)` has no effect in this release")
         }
+    }
+
+    private mutating func parseVersion(_ statement: inout Statement, _ interface: String) throws(Fault) {
+        let position = statement.position
+        var number = 1
+        if !statement.isNegated || !statement.isAtEnd {
+            number = try statement.integer(1...2, "the version of HSRP")
+        }
+        try statement.finish()
+        let version: HSRPVersion = statement.isNegated || number == 1 ? .one : .two
+        draft.editInterface(interface) { $0.version = version }
+        draft.places[.version(interface)] = position
     }
 
     private mutating func parseGroup(

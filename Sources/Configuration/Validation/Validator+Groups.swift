@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+private import FirstHop
 private import Primitives
 
 extension Validator {
@@ -36,6 +37,16 @@ extension Validator {
             }
         }
         for (interface, group) in groups { checkFollow(interface, group) }
+        for interface in model.interfaces { checkNumbers(interface) }
+    }
+
+    private mutating func checkNumbers(_ interface: Model.Interface) {
+        for group in interface.groups where !interface.version.groupNumbers.contains(group.number) {
+            refuse(
+                .group(interface.name, group.number),
+                "expected a group number from 0 to 255, found `\(group.number)`; greater ones need "
+                    + "`standby version 2` on \(interface.name), and on every router of the segment")
+        }
     }
 
     private mutating func checkFollow(_ interface: String, _ group: Model.Group) {

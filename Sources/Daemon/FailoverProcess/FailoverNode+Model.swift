@@ -28,7 +28,7 @@ extension FailoverNode {
         sendFences(wanted.values.compactMap(\.1.virtualAddress))
         for (key, (interface, group)) in wanted {
             if let runner = groups[key] {
-                runner.reconfigure(group, settings: settings(for: key, group))
+                runner.reconfigure(interface, group, settings: settings(for: interface, group))
             } else if !retiring.contains(where: { $0.key == key }) {
                 start(key, interface, group)
             }
@@ -41,7 +41,8 @@ extension FailoverNode {
 
     private func keepsMachine(_ runner: GroupRunner, _ interface: Model.Interface, _ group: Model.Group) -> Bool {
         runner.configured.virtualAddress == group.virtualAddress
-            && runner.usesBurnedInAddress == interface.usesBurnedInAddress
+            && runner.interface.usesBurnedInAddress == interface.usesBurnedInAddress
+            && runner.interface.version == interface.version
     }
 
     private func sendFences(_ addresses: [IPv4Address]) {
@@ -53,8 +54,8 @@ extension FailoverNode {
     private func start(_ key: GroupRunner.Key, _ interface: Model.Interface, _ group: Model.Group) {
         let isScheme = group.name != nil && group.name == model.rulingGroup
         let runner = GroupRunner(
-            key: key, configured: group, usesBurnedInAddress: interface.usesBurnedInAddress,
-            settings: settings(for: key, group), priority: effective(group).priority,
+            key: key, interface: interface, configured: group,
+            settings: settings(for: interface, group), priority: effective(group).priority,
             redundancy: RedundancyStatus(isStateful: isScheme && redundancy.isStateful),
             seed: Reactor.now().nanoseconds, surroundings: self)
         groups[key] = runner
@@ -64,13 +65,14 @@ extension FailoverNode {
     }
 
     /// What the machine needs to know, from configuration and interface.
-    func settings(for key: GroupRunner.Key, _ group: Model.Group) -> GroupSettings {
-        let link = kernel.link(named: key.interface)
+    func settings(for interface: Model.Interface, _ group: Model.Group) -> GroupSettings {
+        let link = kernel.link(named: interface.name)
         let nowhere = IPv4Prefix(address: .any, length: 32)
         let prefix = link.flatMap { ownPrefix(of: $0, group) } ?? nowhere
         var settings = GroupSettings(
-            group: UInt8(truncatingIfNeeded: group.number), interfacePrefix: prefix,
+            version: interface.version, group: UInt16(truncatingIfNeeded: group.number), interfacePrefix: prefix,
             virtualAddress: group.virtualAddress)
+        settings.identifier = link?.mac ?? MACAddress(0)
         settings.preempt = group.preempt
         settings.preemptSyncDelay = group.preemptSyncDelaySeconds.map { .seconds($0) }
         settings.hello = .milliseconds(group.helloMilliseconds)
@@ -79,7 +81,7 @@ extension FailoverNode {
         settings.learnsTimers =
             !group.timersInMilliseconds && group.helloMilliseconds == standard.helloMilliseconds
             && group.holdMilliseconds == standard.holdMilliseconds
-        settings.usesOwnHoldTime = group.timersInMilliseconds
+        settings.usesOwnHoldTime = group.timersInMilliseconds && interface.version == .one
         settings.authentication = AuthenticationText(group.authenticationText) ?? .cisco
         settings.allowsFastStart = true
         if let association = model.association, group.name == model.scheme {
@@ -106,7 +108,7 @@ extension FailoverNode {
         observeLinks()
         for (key, runner) in groups where !runner.isRetiring {
             let link = kernel.link(named: key.interface)
-            let settings = settings(for: key, runner.configured)
+            let settings = settings(for: runner.interface, runner.configured)
             let isUsable = (link?.isLineProtocolUp ?? false) && settings.interfacePrefix.address != .any
             runner.place(on: link, isUsable: isUsable, port: port(for: link, isUsable), settings: settings)
         }

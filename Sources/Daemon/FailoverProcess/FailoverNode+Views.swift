@@ -27,6 +27,7 @@ extension FailoverNode {
         view.interface = interface.name
         view.group = group.number
         view.name = group.name
+        view.version = Int(interface.version.rawValue)
         view.usesBurnedInAddress = interface.usesBurnedInAddress
         view.configuredPriority = group.priority
         view.priority = group.priority

@@ -39,9 +39,10 @@ final class GroupRunner {
     }
 
     let key: Key
-    /// The configuration as it runs now.
+    /// The interface's configuration as it runs now; version and use of the burned-in address never change.
+    private(set) var interface: Model.Interface
+    /// The group's configuration as it runs now.
     private(set) var configured: Model.Group
-    let usesBurnedInAddress: Bool
     private(set) var machine: GroupMachine
     /// The interface's index while it exists.
     private(set) var interfaceIndex: UInt32?
@@ -60,19 +61,22 @@ final class GroupRunner {
     private var lines: [String] = []
 
     init(
-        key: Key, configured: Model.Group, usesBurnedInAddress: Bool, settings: GroupSettings, priority: UInt8,
+        key: Key, interface: Model.Interface, configured: Model.Group, settings: GroupSettings, priority: UInt8,
         redundancy: RedundancyStatus, seed: UInt64, surroundings: any GroupSurroundings
     ) {
         self.key = key
         self.configured = configured
-        self.usesBurnedInAddress = usesBurnedInAddress
+        self.interface = interface
         self.surroundings = surroundings
         machine = GroupMachine(settings: settings, priority: priority, redundancy: redundancy, seed: seed)
     }
 
+    /// `standby use-bia`: no macvlan.
+    var usesBurnedInAddress: Bool { interface.usesBurnedInAddress }
+
     /// The MAC that goes with the virtual address.
     var virtualMAC: MACAddress? {
-        guard usesBurnedInAddress else { return .hsrpVersion1(group: machine.settings.group) }
+        guard usesBurnedInAddress else { return machine.settings.virtualMAC }
         return interfaceIndex.flatMap { surroundings.kernel.links[$0]?.mac }
     }
 
@@ -125,7 +129,8 @@ final class GroupRunner {
     }
 
     /// The configuration changed in something that needs no new machine.
-    func reconfigure(_ new: Model.Group, settings: GroupSettings) {
+    func reconfigure(_ interface: Model.Interface, _ new: Model.Group, settings: GroupSettings) {
+        self.interface = interface
         configured = new
         if settings != machine.settings { handle(.settingsChanged(settings)) }
     }
@@ -153,8 +158,7 @@ final class GroupRunner {
         }
         let name = Self.macvlanName(interface: link.name, index: link.index, group: key.number)
         guard
-            let index = kernel.makeMacvlan(
-                name: name, parentIndex: link.index, mac: .hsrpVersion1(group: machine.settings.group))
+            let index = kernel.makeMacvlan(name: name, parentIndex: link.index, mac: machine.settings.virtualMAC)
         else { return }
         carrierIndex = index
         kernel.configure(link.index, [.arpIgnore: 1, .arpAnnounce: 2])
@@ -227,6 +231,7 @@ final class GroupRunner {
         case .count(let name): surroundings.count(name.description)
         case .log(let level, let text):
             lines.append("%HSRP-\(level == .warning ? 4 : 6)-NOTE: \(key.interface) Grp \(key.number) \(text)")
+        case .warn(let mnemonic, let text): lines.append("%\(mnemonic): \(text)")
         case .switchoverRefused(let code, let message):
             surroundings.switchoverEnded(.refused(code: code.description, message: message), of: self)
         case .switchoverFinished(let milliseconds):

@@ -23,12 +23,14 @@ final class HelloPort {
     private let reactor: Reactor
     private var token: WatchToken?
 
-    /// Opens the socket, joins 224.0.0.2 and starts to listen.
+    /// Opens the socket, joins the groups of both versions and starts to listen: a router that speaks the other version
+    /// must be heard of, for it will be Active as well.
     init(interface: String, index: UInt32, on reactor: Reactor) throws(SystemError) {
         interfaceIndex = index
         self.reactor = reactor
         socket = try MulticastSocket(
-            interface: interface, interfaceIndex: index, group: HSRPMessage.destination, port: HSRPMessage.port)
+            interface: interface, interfaceIndex: index, groups: HSRPVersion.allCases.map(\.destination),
+            port: HSRPVersion.port)
         token = try reactor.watch(socket.rawValue) { [weak self] _ in self?.readWaiting() }
     }
 
@@ -51,7 +53,7 @@ final class HelloPort {
 
     /// Sends from the interface's own address and MAC.
     func send(_ message: HSRPMessage, from address: IPv4Address) throws(SystemError) {
-        try socket.send(message.bytes, from: address)
+        try socket.send(message.bytes, to: message.version.destination, from: address)
     }
 
     /// Hands in what waits, at most `Limits.datagramsPerWake` datagrams.
@@ -70,11 +72,11 @@ final class HelloPort {
     }
 
     private func take(_ datagram: MulticastSocket.Datagram) {
-        guard datagram.destination == HSRPMessage.destination else {
+        guard let version = HSRPVersion(destination: datagram.destination) else {
             onDrop("hello.unicast")
             return
         }
-        guard let decoded = try? HSRPDatagram(parsing: datagram.bytes[...]) else {
+        guard let decoded = try? HSRPDatagram(parsing: datagram.bytes[...], version: version) else {
             onDrop("hello.malformed")
             return
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import FirstHop
 import Primitives
 import Replication
 import SecurityAssociations
@@ -11,6 +12,8 @@ struct Scheme: Equatable {
     let name: String
     /// The interface that carries the group.
     let interface: String
+    /// The interface's HSRP version.
+    let version: HSRPVersion
     /// The group.
     let group: Model.Group
     /// The crypto maps bound to the group.
@@ -31,6 +34,7 @@ struct Scheme: Equatable {
         guard let (interface, group) = all.first(where: { $0.1.name == name }) else { return nil }
         self.name = name
         self.interface = interface
+        version = model.interfaces.first { $0.name == interface }?.version ?? .one
         self.group = group
         maps = model.cryptoMaps.filter { $0.redundancyGroup == name }
         association = model.association
@@ -87,6 +91,7 @@ struct Scheme: Equatable {
         var items: [SessionHello.AgreedItem] = [
             .init(name: "\(prefix) ip", value: group.virtualAddress.map(\.description) ?? "none"),
             .init(name: "\(prefix) timers", value: "msec \(group.helloMilliseconds) msec \(group.holdMilliseconds)"),
+            .init(name: "standby version", value: "\(version.rawValue)"),
             .init(name: "ike-daemon", value: strongSwan == nil ? "none" : "strongswan"),
         ]
         for map in maps {

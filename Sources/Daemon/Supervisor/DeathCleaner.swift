@@ -62,11 +62,8 @@ final class DeathCleaner {
         }
     }
 
-    /// A macvlan with an HSRP address under the name that failover gives them.
-    private static func isOwn(_ link: LinkInfo) -> Bool {
-        let virtualMACs = MACAddress.hsrpVersion1(group: 0).value
-        return link.kind == "macvlan" && link.name.hasPrefix("hsrp-") && (link.mac?.value ?? 0) & ~255 == virtualMACs
-    }
+    /// A macvlan under the name that failover gives them.
+    private static func isOwn(_ link: LinkInfo) -> Bool { link.kind == "macvlan" && link.name.hasPrefix("hsrp-") }
 
     private func read(_ request: NetlinkRequest) -> [NetlinkMessage] {
         do {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ByteCodec
+
+/// Why a message of the group is not believed.
+enum HelloRefusal: Hashable, Sendable {
+    /// It is this node's own.
+    case looped
+    /// Its sender is not on this segment.
+    case offLink
+    /// It is of the other protocol version.
+    case otherVersion
+    /// It does not prove that its sender belongs to the group.
+    case badAuthentication
+
+    /// The counter that it raises.
+    var counter: StaticName {
+        switch self {
+        case .looped: "hello.looped"
+        case .offLink: "hello.offLink"
+        case .otherVersion: "hello.otherVersion"
+        case .badAuthentication: "hello.badAuthentication"
+        }
+    }
+
+    /// What an operator's log calls it, as IOS does where IOS has a word for it; nil where a counter is enough.
+    var mnemonic: StaticName? {
+        switch self {
+        case .looped, .offLink: nil
+        case .otherVersion: "HSRP-4-BADVERSION"
+        case .badAuthentication: "HSRP-4-BADAUTH"
+        }
+    }
+}
