@@ -30,6 +30,12 @@ public enum Limits {
     public static let cryptoMapNameByteCount = 64
     /// Bytes of the clear-text authentication data (RFC 2281 §5.1).
     public static let authenticationTextByteCount = 8
+    /// Bytes of a key of MD5 authentication: with more, its padding would not fit one block of the digest.
+    public static let keyByteCount = 55
+    /// `timeout` of `key-string`, in seconds, as in IOS.
+    public static let keyTimeoutSeconds = 32_767
+    /// Bytes of the path of a key file.
+    public static let keyPathByteCount = 255
     /// Bytes of a host name.
     public static let hostnameByteCount = 63
     /// Bytes of an interface name (IFNAMSIZ without its terminator).

@@ -28,6 +28,14 @@ public struct Model: Hashable, Sendable {
     /// An empty configuration.
     public init() {}
 
+    /// Files that hold keys of groups, each once.
+    public var keyFilePaths: Set<String> {
+        Set(
+            interfaces.flatMap(\.groups).compactMap { group in
+                if case .keyFile(let path) = group.authentication { path } else { nil }
+            })
+    }
+
     /// `track N …`.
     public struct TrackedObject: Hashable, Sendable {
         /// 1 to 1000.
@@ -81,8 +89,8 @@ public struct Model: Hashable, Sendable {
         public var holdMilliseconds: Int = 10000
         /// Whether the timers were given with `msec` (kept for printing).
         public var timersInMilliseconds = false
-        /// Clear-text authentication data, at most 8 bytes; `cisco` by default.
-        public var authenticationText: String = "cisco"
+        /// `standby G authentication`; the clear text `cisco` by default.
+        public var authentication = Authentication.text("cisco")
         /// `standby G name`.
         public var name: String?
         /// Tracked objects and what they do to the group, ordered by number; an object may be undefined (it is Up).
@@ -94,6 +102,16 @@ public struct Model: Hashable, Sendable {
 
         /// Makes a group with IOS's defaults.
         public init(number: Int) { self.number = number }
+
+        /// How the group's messages are authenticated.
+        public enum Authentication: Hashable, Sendable {
+            /// Clear text of at most 8 bytes.
+            case text(String)
+            /// `md5 key-string`, 1 to 55 bytes; after a change messages of the former key are believed so much longer.
+            case keyString(SecretBytes, timeoutSeconds: Int)
+            /// `md5 key-file`: the absolute path of a file that holds the key.
+            case keyFile(String)
+        }
 
         /// `standby G track N decrement D` or `… shutdown`.
         public struct Track: Hashable, Sendable {

@@ -71,9 +71,8 @@ private struct Printer {
         {
             lines.append("\(start)timers \(timers(group))")
         }
-        if group.authenticationText != standard.authenticationText {
-            let text = showsSecrets ? quoted(group.authenticationText) : "<hidden>"
-            lines.append("\(start)authentication text \(text)")
+        if group.authentication != standard.authentication {
+            lines.append("\(start)authentication \(authentication(group.authentication))")
         }
         if let name = group.name { lines.append("\(start)name \(quoted(name))") }
         for track in group.tracks {
@@ -86,6 +85,24 @@ private struct Printer {
         if let probe = group.probe { lines.append("\(start)probe \(probe)") }
         // A group of defaults alone must be said to exist.
         if lines.count == count { lines.append("\(start)priority \(group.priority)") }
+    }
+
+    private func authentication(_ authentication: Model.Group.Authentication) -> String {
+        switch authentication {
+        case .text(let text): return "text \(showsSecrets ? quoted(text) : "<hidden>")"
+        case .keyString(let key, let timeoutSeconds):
+            let timeout = timeoutSeconds == 0 ? "" : " timeout \(timeoutSeconds)"
+            return "md5 key-string \(showsSecrets ? written(key) : "<hidden>")\(timeout)"
+        case .keyFile(let path): return "md5 key-file \(quoted(path))"
+        }
+    }
+
+    /// A key in quotation marks, or obscured where they cannot hold it.
+    private func written(_ key: SecretBytes) -> String {
+        key.withBytes { bytes in
+            let isPlain = bytes.allSatisfy { (0x20..<0x7f).contains($0) && $0 != UInt8(ascii: "\"") }
+            return isPlain ? "\"\(String(decoding: bytes, as: UTF8.self))\"" : "7 \(ObscuredKey.obscure(bytes))"
+        }
     }
 
     private func timers(_ group: Model.Group) -> String {

@@ -104,9 +104,7 @@ extension GroupMachine {
             resigns = []
             return
         }
-        var resign = message(.resign)
-        resign.state = .active
-        actions.append(.send(resign, fromVirtualMAC: false))
+        actions.append(.send(message(.resign, as: .active), fromVirtualMAC: false))
     }
 
     private mutating func reachStandbyDeadline(at now: Instant, actions: inout [GroupAction]) {

@@ -9,7 +9,7 @@ extension GroupMachine {
         _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
     ) {
         guard state != .initial else { return }
-        if let reason = refusal(of: message, from: source) {
+        if let reason = refusal(of: message, from: source, at: now) {
             actions.append(.count(reason.counter))
             warn(of: reason, message, from: source, at: now, actions: &actions)
             return
@@ -26,15 +26,30 @@ extension GroupMachine {
         }
     }
 
-    private func refusal(of message: HSRPMessage, from source: IPv4Address) -> HelloRefusal? {
+    private func refusal(of message: HSRPMessage, from source: IPv4Address, at now: Instant) -> HelloRefusal? {
         precondition(message.group == settings.group, "dispatched by group")
         if source == settings.interfacePrefix.address { return .looped }
         if !settings.interfacePrefix.contains(source) { return .offLink }
         if message.version != settings.version { return .otherVersion }
         // The identifier tells our own frame even where the address has changed on its way round.
         if message.identifier == settings.identifier, settings.identifier != MACAddress(0) { return .looped }
-        if message.authentication != .text(settings.authentication) { return .badAuthentication }
-        return nil
+        return believes(message.authentication, from: source, at: now) ? nil : .badAuthentication
+    }
+
+    /// Whether a message proves what this group asks for; by whose key it is signed matters less than that it is one of
+    /// ours, for two routers may number the same key differently.
+    private func believes(
+        _ authentication: HSRPAuthentication, from source: IPv4Address, at now: Instant
+    ) -> Bool {
+        switch (settings.authentication, authentication) {
+        case (.text(let own), .text(let text)): return own == text
+        case (.keys(_, let keys), .digest(let digest)):
+            // The address stands in what is signed: a recorded message must come from where it came from.
+            guard digest.sender == source else { return false }
+            let former = formerKeys.map { now < $0.until ? $0.keys : [] } ?? []
+            return (keys + former).prefix(GroupAuthentication.keyLimit).contains { $0.made(digest) }
+        default: return false
+        }
     }
 
     /// What an operator must hear of, as IOS words it, and not with every hello.
@@ -209,14 +224,19 @@ extension GroupMachine {
         return false
     }
 
-    /// A message with this node's present fields.
-    func message(_ operation: HSRPMessage.Operation) -> HSRPMessage {
+    /// A message with this node's present fields, or as from the state it has just left.
+    func message(_ operation: HSRPMessage.Operation, as state: HSRPState? = nil) -> HSRPMessage {
         var message = HSRPMessage(
-            version: settings.version, operation: operation, state: state,
+            version: settings.version, operation: operation, state: state ?? self.state,
             helloMilliseconds: UInt32(clamping: hello.milliseconds),
             holdMilliseconds: UInt32(clamping: hold.milliseconds), priority: priority, group: settings.group,
-            authentication: .text(settings.authentication), virtualAddress: virtualAddress ?? .any)
+            authentication: .absent, virtualAddress: virtualAddress ?? .any)
         if settings.version == .two { message.identifier = settings.identifier }
+        switch settings.authentication {
+        case .text(let text): message.authentication = .text(text)
+        case .keys(let key, _): message.sign(with: key, from: settings.interfacePrefix.address)
+        case .missing: break
+        }
         return message
     }
 

@@ -99,6 +99,8 @@ public struct GroupMachine: Sendable {
     var peerGreeting: UInt64?
     var failedSends = 0
     var hasSaidStopped = false
+    /// Keys that were in force before the present ones, believed until then.
+    var formerKeys: (keys: [HSRPKey], until: Instant)?
     /// When each kind of refused message was last warned of.
     var warnedAt: [HelloRefusal: Instant] = [:]
     var random: SplitMix64
@@ -221,6 +223,9 @@ public struct GroupMachine: Sendable {
             hello = new.hello
             hold = new.hold
             if helloDeadline != nil { scheduleHello(at: now) }
+        }
+        if new.authentication != settings.authentication, case .keys(_, let former) = settings.authentication {
+            formerKeys = new.keyTimeout > .zero ? (former, now + new.keyTimeout) : nil
         }
         settings = new
         considerPreempting(at: now, actions: &actions)

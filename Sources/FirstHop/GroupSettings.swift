@@ -26,8 +26,10 @@ public struct GroupSettings: Hashable, Sendable {
     public var learnsTimers = false
     /// Times the Active by our own hold time: for sub-second times, which cannot be said in version 1.
     public var usesOwnHoldTime = false
-    /// Clear-text authentication.
-    public var authentication: AuthenticationText = .cisco
+    /// How the group's messages are authenticated.
+    public var authentication: GroupAuthentication = .text(.cisco)
+    /// How long messages of the former keys are still believed after the keys have changed.
+    public var keyTimeout: Interval = .zero
     /// Addresses of our own peer; nil takes every router heard for the peer (its address here is not known).
     public var peerAddresses: [IPv4Address]? = []
     /// Shortens the first Speak to little more than a hello where nobody at all was heard for a hold time.

@@ -25,6 +25,19 @@ public enum HSRPAuthentication: Hashable, Sendable {
     case absent
     /// By a word in clear text.
     case text(AuthenticationText)
-    /// By a digest, which this node has no key for.
-    case digest
+    /// By a digest that a shared key made of it.
+    case digest(HSRPDigest)
+}
+
+/// What a group proves itself with, and wants from others.
+public enum GroupAuthentication: Hashable, Sendable {
+    /// A word in clear text.
+    case text(AuthenticationText)
+    /// A digest by the key to send with; what others send may be made by any of the keys to accept.
+    case keys(sending: HSRPKey, accepting: [HSRPKey])
+    /// A key that is not known yet: nobody is believed, and the group must not run.
+    case missing
+
+    /// Keys that are tried for one message.
+    public static let keyLimit = 16
 }

@@ -19,6 +19,7 @@ enum HSRPVersion1 {
         }
         if case .text(let text) = message.authentication { writer.write(text.value) } else { writer.pad(8) }
         writer.write(message.virtualAddress)
+        if case .digest(let digest) = message.authentication { HSRPTypeLengthValue.write(digest, into: &writer) }
     }
 
     /// Whole seconds, rounded up: this version can say nothing finer.
@@ -51,7 +52,7 @@ enum HSRPVersion1 {
             guard behind.type == HSRPTypeLengthValue.digestType else {
                 throw .invalid(field: "hsrp type", value: UInt64(behind.type))
             }
-            authentication = .digest
+            authentication = try behind.authentication(in: bytes)
         }
         try reader.finish()
         return .message(

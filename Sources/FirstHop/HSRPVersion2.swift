@@ -24,10 +24,13 @@ enum HSRPVersion2 {
         writer.write(message.holdMilliseconds)
         writer.write(message.virtualAddress)
         writer.pad(12)
-        if case .text(let text) = message.authentication {
+        switch message.authentication {
+        case .absent: break
+        case .text(let text):
             writer.write(HSRPTypeLengthValue.textType)
             writer.write(HSRPTypeLengthValue.textLength)
             writer.write(text.value)
+        case .digest(let digest): HSRPTypeLengthValue.write(digest, into: &writer)
         }
     }
 
@@ -53,7 +56,7 @@ enum HSRPVersion2 {
                 guard authentication == nil else {
                     throw .invalid(field: "hsrp second authentication", value: UInt64(count))
                 }
-                authentication = try piece.authentication()
+                authentication = try piece.authentication(in: bytes)
             default: break
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import FirstHop
+public import Primitives
 public import SecurityAssociations
 
 /// One message between the two nodes' replication processes.

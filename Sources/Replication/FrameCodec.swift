@@ -2,6 +2,7 @@
 
 public import ByteCodec
 import FirstHop
+import Primitives
 import SecurityAssociations
 
 extension Frame {

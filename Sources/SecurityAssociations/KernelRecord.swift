@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ByteCodec
+public import Primitives
 
 /// One statement about the Active's kernel: what travels to the standby with `ike-daemon none`.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ByteCodec
+internal import Primitives
 
 extension ReplicatedSA {
     private enum Attribute: UInt8 {

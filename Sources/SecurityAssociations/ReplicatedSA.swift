@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Primitives
+
 /// Everything of one SA that another kernel needs to go on with it, keys included (reference ipsec-ha §2.2).
 ///
 /// Left out on purpose: the offload device, statistics and the key manager's sequence number, which are each node's own.

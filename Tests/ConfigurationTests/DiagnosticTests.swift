@@ -30,7 +30,6 @@ struct DiagnosticTests {
             ("interface eth1\n standby 10 timers 3 3", "2:22", "longer than the hello interval"),
             ("interface eth1\n standby 10 timers msec 5 msec 100", "2:25", "a number from 15 to 999"),
             ("interface eth1\n standby 10 timers msec 999 msec 3001", "2:34", "a number from 50 to 3000"),
-            ("interface eth1\n standby 10 authentication md5 key-string X", "2:28", "not available in this release"),
             ("interface eth1\n standby 10 authentication text 123456789", "2:33", "1 to 8 bytes, found 9"),
             ("interface eth1\n standby version 3", "2:18", "from 1 to 2"),
             (

@@ -62,7 +62,7 @@ struct GrammarTests {
         #expect(model.trackedObjects[0].delayUpSeconds == 5 && model.trackedObjects[0].delayDownSeconds == 0)
         let group = model.interfaces[0].groups[0]
         #expect(group.helloMilliseconds == 250 && group.holdMilliseconds == 800 && group.timersInMilliseconds)
-        #expect(group.authenticationText == "secret")
+        #expect(group.authentication == .text("secret"))
         #expect(group.tracks.map(\.effect) == [.decrement(10), .shutdown])
         #expect(model.interfaces[1].version == .two && model.interfaces[0].version == .one)
         #expect(model.interfaces[1].usesBurnedInAddress && model.interfaces[1].groups[0].follows == "VPN")
@@ -174,7 +174,7 @@ struct GrammarTests {
              standby 10 authentication text a!b\"c
             """.replacing("100!", with: "100"))
         #expect(model.interfaces[0].groups[0].name == "my ! group")
-        #expect(model.interfaces[0].groups[0].authenticationText == "a!b\"c")
+        #expect(model.interfaces[0].groups[0].authentication == .text("a!b\"c"))
     }
 
     @Test("crypto map redundancy means the same in interface, crypto-map and global mode")

@@ -176,8 +176,15 @@ private func randomGroup(_ number: Int, _ generator: inout SplitMix) -> Model.Gr
     let timers = [(3000, 10000, false), (1000, 4000, false), (250, 800, true), (250, 5000, true), (1000, 3000, true)]
     let choice = timers.randomElement(using: &generator) ?? timers[0]
     (group.helloMilliseconds, group.holdMilliseconds, group.timersInMilliseconds) = choice
-    group.authenticationText =
-        ["cisco", "md5", "text", "a b", "x\"y", "!", "x!y", "7"].randomElement(using: &generator) ?? ""
+    let text = ["cisco", "md5", "text", "a b", "x\"y", "!", "x!y", "7"].randomElement(using: &generator) ?? ""
+    let key = [Array(text.utf8), [0], [0x22, 0x20, 0xff], [UInt8](repeating: 65, count: 55)]
+    group.authentication =
+        switch Int.random(in: 0..<4, using: &generator) {
+        case 0: .keyString(SecretBytes(key.randomElement(using: &generator) ?? [7]), timeoutSeconds: 0)
+        case 1: .keyString(SecretBytes(Array("a b c".utf8)), timeoutSeconds: 30)
+        case 2: .keyFile("/etc/a b/\(number)")
+        default: .text(text)
+        }
     for object in numbers(0...3, in: 1...1000, &generator) {
         let amount = Int.random(in: 1...255, using: &generator)
         group.tracks.append(

@@ -15,6 +15,8 @@ struct ProcessMessageTests {
         .descriptor(.processChannel, peer: .front),
         .descriptor(.identity, peer: .supervisor),
         .identityRequested, .identityMissing(reason: "does not exist"), .identityMissing(reason: ""),
+        .keyFileRequested(path: "/etc/havpn/hello.key"), .keyFile(path: "/etc/havpn/hello.key"),
+        .keyFileMissing(path: "/etc/havpn/hello.key", reason: "does not exist"), .keyFileMissing(path: "", reason: ""),
         .stop, .failoverDied, .resume, .ready, .viciRequested, .reloadRequested, .stopped,
         .configurationAccepted(revision: .max, text: [0, 1, 255]),
         .configurationRefused(revision: 1, text: "line 3: no such thing — really"),

@@ -160,6 +160,13 @@ struct SupervisorStartTests {
         #expect(bench.step(.received(.identityRequested, from: .front)).isEmpty)
     }
 
+    @Test("failover alone may have the keys of hellos")
+    func keyFile() {
+        var bench = Bench.ready(isPeerHot: true)
+        #expect(bench.step(.received(.keyFileRequested(path: "/etc/k"), from: .failover)) == [.openKeyFile("/etc/k")])
+        #expect(bench.step(.received(.keyFileRequested(path: "/etc/k"), from: .replication)).isEmpty)
+    }
+
     @Test("frames from the wrong process are counted and change nothing")
     func wrongSender() {
         var bench = Bench.ready(isPeerHot: true)

@@ -56,7 +56,7 @@ func invalidField(offset: Int, value: UInt8) {
 
 @Test("a message with an MD5 TLV behind it decodes, so that it is refused for its authentication")
 func digestBehind() throws {
-    let bytes = speakHello + [4, 28] + [UInt8](repeating: 0, count: 28)
+    let bytes = speakHello + [4, 28, 1] + [UInt8](repeating: 0, count: 27)
     guard case .message(let message) = try HSRPDatagram(parsing: bytes[...], version: .one) else {
         Issue.record("not a message")
         return

@@ -95,7 +95,7 @@ extension Parser {
             try parseAuthentication(&statement, &group)
             note(
                 .authentication(interface, number), position,
-                replaces: before.authenticationText != group.authenticationText)
+                replaces: before.authentication != group.authentication)
         case "name":
             group.name = try statement.word("the group's name", maximumByteCount: Limits.groupNameByteCount)
             note(.groupName(interface, number), position, replaces: before.name != group.name)
@@ -134,7 +134,7 @@ extension Parser {
                 group.helloMilliseconds = fresh.helloMilliseconds
                 group.holdMilliseconds = fresh.holdMilliseconds
                 group.timersInMilliseconds = false
-            case "authentication": group.authenticationText = fresh.authenticationText
+            case "authentication": group.authentication = fresh.authentication
             case "name": group.name = nil
             case "track": group.tracks.removeAll { object == nil || $0.object == object }
             case "follow": group.follows = nil
@@ -208,22 +208,6 @@ extension Parser {
         if group.holdMilliseconds < 3 * group.helloMilliseconds {
             warn(place, "a hold time below three hello intervals lets two lost hellos move the role")
         }
-    }
-
-    private mutating func parseAuthentication(
-        _ statement: inout Statement, _ group: inout Model.Group
-    ) throws(Fault) {
-        let place = statement
-        let isAlone = statement.second == nil
-        if statement.next?.text == "md5" || !isAlone {
-            // A single word is the data itself, whatever it spells, save `md5`.
-            if try statement.keyword(["text", "md5"]) == "md5" {
-                throw place.unavailable(
-                    "authentication md5", write: "standby \(group.number) authentication text WORD")
-            }
-        }
-        group.authenticationText = try statement.word(
-            "the clear-text authentication data", maximumByteCount: Limits.authenticationTextByteCount)
     }
 
     private mutating func parseGroupTrack(

@@ -50,11 +50,14 @@ extension Validator {
     }
 
     private mutating func checkStateful(_ map: Model.CryptoMap, _ interface: String, _ group: Model.Group) {
-        warn(
-            draft.places[.authentication(interface, group.number)] == nil
-                ? .group(interface, group.number) : .authentication(interface, group.number),
-            "group \(group.number) carries SAs but its hellos are authenticated by clear text alone: whoever can send "
-                + "on this segment can move the role")
+        if case .text = group.authentication {
+            warn(
+                draft.places[.authentication(interface, group.number)] == nil
+                    ? .group(interface, group.number) : .authentication(interface, group.number),
+                "group \(group.number) carries SAs but its hellos are authenticated by clear text alone: whoever can "
+                    + "send on this segment can move the role; write "
+                    + "`standby \(group.number) authentication md5 key-string KEY`")
+        }
         if group.preemptSyncDelaySeconds != nil {
             warn(
                 .syncDelay(interface, group.number),

@@ -41,7 +41,7 @@ extension StandbyView.Group {
         if let helloDueMilliseconds {
             lines.append("    Next hello sent in \(Wording.seconds(helloDueMilliseconds)) secs")
         }
-        if hasAuthenticationText { lines.append("  Authentication text") }
+        if let authentication { lines.append("  Authentication \(authentication)") }
         lines.append("  Preemption \(preempt ? "enabled" : "disabled")\(preemptionDelay)")
         lines.append("  Active router is \(text(activeRouter))")
         lines.append("  Standby router is \(text(standbyRouter))")

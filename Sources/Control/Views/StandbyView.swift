@@ -50,8 +50,8 @@ public struct StandbyView: Codable, Hashable, Sendable {
         @Nullable public var standbyRouter: Router? = nil
         /// The tracked objects that bear on the group.
         public var trackedObjects: [Track] = []
-        /// Whether authentication data other than the default is configured; the data itself is never shown.
-        public var hasAuthenticationText = false
+        /// How messages are authenticated, as IOS words it, never with what; null for the default.
+        @Nullable public var authentication: String? = nil
         /// `standby G follow NAME`, null for a group with an election of its own.
         @Nullable public var follows: String? = nil
         /// Why the node declines the role (not HOT, unfit, interface down), null when it would take it.

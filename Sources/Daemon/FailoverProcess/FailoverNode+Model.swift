@@ -82,7 +82,10 @@ extension FailoverNode {
             !group.timersInMilliseconds && group.helloMilliseconds == standard.helloMilliseconds
             && group.holdMilliseconds == standard.holdMilliseconds
         settings.usesOwnHoldTime = group.timersInMilliseconds && interface.version == .one
-        settings.authentication = AuthenticationText(group.authenticationText) ?? .cisco
+        settings.authentication = authentication(of: group)
+        if case .keyString(_, let timeoutSeconds) = group.authentication {
+            settings.keyTimeout = .seconds(timeoutSeconds)
+        }
         settings.allowsFastStart = true
         if let association = model.association, group.name == model.scheme {
             // Where the association runs on other wires, the peer's address here is unknown: whoever speaks is it.
@@ -109,7 +112,9 @@ extension FailoverNode {
         for (key, runner) in groups where !runner.isRetiring {
             let link = kernel.link(named: key.interface)
             let settings = settings(for: runner.interface, runner.configured)
-            let isUsable = (link?.isLineProtocolUp ?? false) && settings.interfacePrefix.address != .any
+            let isUsable =
+                (link?.isLineProtocolUp ?? false) && settings.interfacePrefix.address != .any
+                && settings.authentication != .missing
             runner.place(on: link, isUsable: isUsable, port: port(for: link, isUsable), settings: settings)
         }
     }

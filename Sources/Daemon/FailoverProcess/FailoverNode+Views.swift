@@ -35,7 +35,7 @@ extension FailoverNode {
         view.preemptSyncDelayMilliseconds = group.preemptSyncDelaySeconds.map { $0 * 1000 }
         view.helloMilliseconds = group.helloMilliseconds
         view.holdMilliseconds = group.holdMilliseconds
-        view.hasAuthenticationText = group.authenticationText != "cisco"
+        view.authentication = authenticationText(group)
         view.follows = group.follows
         view.virtualAddress = group.virtualAddress?.description
         view.trackedObjects = group.tracks.map { track in
@@ -51,6 +51,15 @@ extension FailoverNode {
             view.declines = "a group that follows another is not built in this release"
         }
         return view
+    }
+
+    private func authenticationText(_ group: Model.Group) -> String? {
+        switch group.authentication {
+        case .text("cisco"): nil
+        case .text: "text"
+        case .keyString: "MD5, key-string"
+        case .keyFile(let path): "MD5, key-file \"\(path)\""
+        }
     }
 
     private func describe(_ runner: GroupRunner, in view: inout StandbyView.Group, at now: Instant) {
@@ -90,6 +99,7 @@ extension FailoverNode {
         guard let link = kernel.link(named: runner.key.interface) else { return "the interface does not exist" }
         if !link.isLineProtocolUp { return "the interface is down" }
         if runner.machine.settings.interfacePrefix.address == .any { return "the interface has no IPv4 address" }
+        if runner.machine.settings.authentication == .missing { return "its key file could not be read yet" }
         if runner.machine.state == .active { return nil }
         return runner.machine.remark
     }

@@ -20,6 +20,8 @@ final class FailoverNode: GroupSurroundings {
     private(set) lazy var tracks = TrackRunner(on: reactor) { [unowned self] in tracksChanged($0) }
     var ports: [String: HelloPort] = [:]
     var counters: [String: UInt64] = [:]
+    /// Keys of hellos as they were read from their files, by path.
+    var fileKeys: [String: HSRPKey] = [:]
     /// Replication's last word about the scheme's group.
     var redundancy = RedundancyStatus(isStateful: false)
     var isStopping = false
@@ -76,6 +78,8 @@ final class FailoverNode: GroupSurroundings {
         case .resume: isResuming = true
         case .observed(let report): hear(report)
         case .stop: stop()
+        case .keyFile(let path): takeKey(path, descriptor)
+        case .keyFileMissing(let path, let reason): noteKeyMissing(path, reason)
         default: count("channel.unexpected")
         }
     }
@@ -149,6 +153,8 @@ final class FailoverNode: GroupSurroundings {
             return log("%HAVPN-3-CONFIG: \(result.errors.first?.description ?? "no model")")
         }
         model = new
+        // Also where the path is the same, for the file may be a new one.
+        for path in new.keyFilePaths.sorted() { supervisor.send(.keyFileRequested(path: path)) }
         redundancy.isStateful = Self.isStateful(new)
         applyModel()
         guard !isConfigured else {

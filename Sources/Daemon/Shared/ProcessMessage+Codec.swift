@@ -14,6 +14,8 @@ private enum FrameType: UInt8 {
     case resume = 5
     case identityMissing = 6
     case observed = 7
+    case keyFile = 8
+    case keyFileMissing = 9
     case ready = 16
     case configurationAccepted = 17
     case configurationRefused = 18
@@ -23,6 +25,7 @@ private enum FrameType: UInt8 {
     case reloadRequested = 22
     case stopped = 23
     case identityRequested = 24
+    case keyFileRequested = 25
     case redundancyChanged = 32
     case roleChanged = 33
     case role = 34
@@ -42,7 +45,8 @@ extension ProcessMessage {
     func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 64)
         switch self {
-        case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed:
+        case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed, .keyFile,
+            .keyFileMissing:
             encodeCommand(into: &writer)
         case .redundancyChanged, .roleChanged, .role: encodeRole(into: &writer)
         case .query, .answer, .event: encodeQuery(into: &writer)
@@ -62,6 +66,13 @@ extension ProcessMessage {
             writer.write(bytes: [FrameType.descriptor.rawValue, purpose.rawValue, peer.rawValue])
         case .failoverDied: writer.write(FrameType.failoverDied.rawValue)
         case .resume: writer.write(FrameType.resume.rawValue)
+        case .keyFile(let path):
+            writer.write(FrameType.keyFile.rawValue)
+            writer.write(bytes: path.utf8)
+        case .keyFileMissing(let path, let reason):
+            writer.write(FrameType.keyFileMissing.rawValue)
+            writer.write(chunk: Array(path.utf8))
+            writer.write(bytes: reason.utf8)
         case .identityMissing(let reason):
             writer.write(FrameType.identityMissing.rawValue)
             writer.write(bytes: reason.utf8)
@@ -99,6 +110,9 @@ extension ProcessMessage {
             for address in addresses { writer.write(address) }
         case .viciRequested: writer.write(FrameType.viciRequested.rawValue)
         case .identityRequested: writer.write(FrameType.identityRequested.rawValue)
+        case .keyFileRequested(let path):
+            writer.write(FrameType.keyFileRequested.rawValue)
+            writer.write(bytes: path.utf8)
         case .reloadRequested: writer.write(FrameType.reloadRequested.rawValue)
         case .stopped: writer.write(FrameType.stopped.rawValue)
         default: writer.write(FrameType.ready.rawValue)
@@ -161,6 +175,11 @@ extension ProcessMessage {
         case .identityMissing:
             self = .identityMissing(reason: String(decoding: reader.readRemaining(), as: UTF8.self))
         case .observed: self = .observed(try ProbeReport(parsing: &reader))
+        case .keyFile: self = .keyFile(path: String(decoding: reader.readRemaining(), as: UTF8.self))
+        case .keyFileMissing:
+            self = .keyFileMissing(
+                path: String(decoding: try reader.readChunk(), as: UTF8.self),
+                reason: String(decoding: reader.readRemaining(), as: UTF8.self))
         case .ready: self = .ready
         case .configurationAccepted:
             self = .configurationAccepted(revision: try reader.read(), text: Array(reader.readRemaining()))
@@ -171,6 +190,7 @@ extension ProcessMessage {
         case .fences: self = .fences(addresses: try Self.fences(&reader))
         case .viciRequested: self = .viciRequested
         case .identityRequested: self = .identityRequested
+        case .keyFileRequested: self = .keyFileRequested(path: String(decoding: reader.readRemaining(), as: UTF8.self))
         case .reloadRequested: self = .reloadRequested
         case .stopped: self = .stopped
         case .redundancyChanged: self = .redundancyChanged(try RedundancyStatus(parsing: &reader))

@@ -52,6 +52,10 @@ enum ProcessMessage: Hashable, Sendable {
     /// Toward replication: the file with this node's key cannot be opened yet, for this reason; its descriptor follows
     /// as soon as it can.
     case identityMissing(reason: String)
+    /// Toward failover: the file with a key of hellos, whose descriptor is attached.
+    case keyFile(path: String)
+    /// Toward failover: that file cannot be opened yet, for this reason; it follows as soon as it can.
+    case keyFileMissing(path: String, reason: String)
 
     /// Toward failover: what became of a tracked object that the supervisor watches.
     case observed(ProbeReport)
@@ -71,6 +75,8 @@ enum ProcessMessage: Hashable, Sendable {
     case viciRequested
     /// Replication wants the file with this node's key.
     case identityRequested
+    /// Failover wants a file with a key of hellos, which the configuration names.
+    case keyFileRequested(path: String)
     /// Front asks for a reload of the file.
     case reloadRequested
     /// The child has finished its orderly end and exits.

@@ -44,7 +44,9 @@ public final class Supervisor {
     private var kernel: DeathCleaner?
     private var haPlugin: HAPluginHolder
     private var vici: VICIOpener
-    private let identity: IdentityOpener
+    private let identity: PrivateFileOpener
+    private let configurationDirectory: String
+    private var keyFiles: [String: PrivateFileOpener] = [:]
     private let scripts: ScriptRunner
     private let presence: PresenceRunner
     private var exitStatus: Int32 = 0
@@ -81,7 +83,9 @@ public final class Supervisor {
         haPlugin = HAPluginHolder(adopting: SystemdNotifier.takeListenDescriptors())
         let directory = TrustedPath.parent(of: options.configurationPath)
         vici = VICIOpener(configurationDirectory: directory)
-        identity = IdentityOpener(configurationDirectory: directory)
+        configurationDirectory = directory
+        identity = PrivateFileOpener(
+            configurationDirectory: directory, whatMakesIt: "it is made by `havpnctl keygen --out` and")
         scripts = ScriptRunner(configurationDirectory: directory, on: reactor)
         presence = PresenceRunner(on: reactor)
     }
@@ -179,6 +183,7 @@ public final class Supervisor {
         case .passHAPlugin: passHAPlugin()
         case .openVICI: openVICI()
         case .openIdentity: openIdentity()
+        case .openKeyFile(let path): openKeyFile(path)
         case .adopt(let text): adopt(text)
         case .tellProbes:
             scripts.listenerStarted()
@@ -252,8 +257,33 @@ public final class Supervisor {
         }
     }
 
+    /// Failover may have the files that the configuration names, and no other.
+    private func openKeyFile(_ path: String) {
+        guard let opener = keyFiles[path] else {
+            return log.write("%HAVPN-4-KEYFILE: \(path): refused, no group names it", level: .warning)
+        }
+        opener.open(on: reactor) { [unowned self] descriptor in
+            send(.keyFile(path: path), to: .failover, descriptor: descriptor)
+        } refuse: { [unowned self] reason in
+            send(.keyFileMissing(path: path, reason: reason), to: .failover)
+        }
+    }
+
+    private func adoptKeyFiles(of model: Model) {
+        let paths = model.keyFilePaths
+        for (path, opener) in keyFiles where !paths.contains(path) {
+            opener.cancel(on: reactor)
+            keyFiles[path] = nil
+        }
+        for path in paths where keyFiles[path] == nil {
+            keyFiles[path] = PrivateFileOpener(
+                path: path, configurationDirectory: configurationDirectory, whatMakesIt: "write the key alone into")
+        }
+    }
+
     private func adopt(_ text: [UInt8]) {
         guard let model = load(text, fileName: options.configurationPath).model else { return }
+        adoptKeyFiles(of: model)
         if case .pinned(let path, _) = model.security { identity.path = path } else { identity.path = nil }
         scripts.configure(model.scripts)
         presence.configure(processes: model.processes, files: model.files)

@@ -46,6 +46,8 @@ struct SupervisorMachine {
         case openVICI
         /// Open the file with this node's key for replication, now or as soon as it can be.
         case openIdentity
+        /// Open the file with a key of hellos for failover, now or as soon as it can be, if the configuration names it.
+        case openKeyFile(String)
         /// Take what the supervisor itself needs from an accepted configuration.
         case adopt([UInt8])
         /// Tell failover, which is new, what is known of the tracked objects that the supervisor watches.
@@ -236,6 +238,7 @@ struct SupervisorMachine {
             becomeReady(&actions)
         case (.replication, .viciRequested): actions.append(.openVICI)
         case (.replication, .identityRequested): actions.append(.openIdentity)
+        case (.failover, .keyFileRequested(let path)): actions.append(.openKeyFile(path))
         case (_, .ready): break
         case (_, .stopped): stopped(role, at: now, &actions)
         default: counters["supervisor.unexpected", default: 0] += 1

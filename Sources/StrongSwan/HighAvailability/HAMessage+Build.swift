@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ByteCodec
-import SecurityAssociations
+import Primitives
 
 extension HAMessage {
     /// Tells charon which segments its neighbour serves: none to an active charon, 1 to a passive one.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ByteCodec
-public import SecurityAssociations
+public import Primitives
 
 /// One datagram of charon's ha plugin: the original bytes and what the journal needs to know of them.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SecurityAssociations
+import Primitives
 
 /// What an empty charon must be told, in order, to hold the same SAs as the active one (reference ipsec-ha §1.10).
 ///

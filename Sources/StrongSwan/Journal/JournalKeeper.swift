@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DequeModule
+public import Primitives
 public import Replication
-public import SecurityAssociations
 
 /// This node's journal, the copy that is being received, and which of the peer's numbers may be acknowledged.
 public struct JournalKeeper: Sendable {

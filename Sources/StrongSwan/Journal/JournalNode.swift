@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SecurityAssociations
+import Primitives
 
 /// One IKE SA of the journal with the records that speak of it.
 struct JournalNode: Sendable {

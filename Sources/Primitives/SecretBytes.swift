@@ -46,9 +46,12 @@ public final class SecretBytes: Sendable {
     }
 }
 
-extension SecretBytes: Equatable {
+extension SecretBytes: Hashable {
     /// Compares the bytes.
     public static func == (left: SecretBytes, right: SecretBytes) -> Bool { left.hasSameBytes(as: right) }
+
+    /// Takes the length alone: a hash of the content would be a trace of it.
+    public func hash(into hasher: inout Hasher) { hasher.combine(count) }
 }
 
 extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -3,18 +3,31 @@
 import LinuxIO
 import Primitives
 
-/// Opens the file with this node's key for replication, which may not open it itself.
-final class IdentityOpener {
-    /// The file's path; nil where the association is not encrypted.
+/// Opens a file with a key for a child that may not open it itself: this node's identity, or a key of hellos.
+final class PrivateFileOpener {
+    /// The file's path; nil where the configuration names none.
     var path: String?
 
     private let configurationDirectory: String
+    private let whatMakesIt: String
     private var lastTrouble: String?
     private var retry: TimerToken?
     private static let retryInterval = Interval.seconds(1)
 
     /// Makes an opener; the configuration's own directory is an allowed place for the file.
-    init(configurationDirectory: String) { self.configurationDirectory = configurationDirectory }
+    ///
+    /// `whatMakesIt` stands behind "does not exist; ", the path follows it.
+    init(path: String? = nil, configurationDirectory: String, whatMakesIt: String) {
+        self.path = path
+        self.configurationDirectory = configurationDirectory
+        self.whatMakesIt = whatMakesIt
+    }
+
+    /// Tries no more.
+    func cancel(on reactor: Reactor) {
+        if let retry { reactor.cancel(retry) }
+        retry = nil
+    }
 
     /// Opens the file now, or tries again until it can be opened; a second wish meanwhile changes nothing.
     ///
@@ -37,7 +50,7 @@ final class IdentityOpener {
             let descriptor = try PrivateFile.open(TrustedPath.resolve(path, besides: configurationDirectory))
             return deliver(descriptor.rawValue)
         } catch let refusal as TrustedPath.Refusal {
-            trouble = refusal == .missing ? "does not exist; `havpnctl keygen --out \(path)` makes it" : "\(refusal)"
+            trouble = refusal == .missing ? "does not exist; \(whatMakesIt) \(path)" : "\(refusal)"
         } catch {
             trouble = "\(error)"
         }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+
+/// `standby G authentication …`.
+extension Parser {
+    mutating func parseAuthentication(
+        _ statement: inout Statement, _ group: inout Model.Group
+    ) throws(Fault) {
+        let isAlone = statement.second == nil
+        if statement.next?.text == "md5" || !isAlone {
+            // A single word is the data itself, whatever it spells, save `md5`.
+            if try statement.keyword(["text", "md5"]) == "md5" {
+                group.authentication = try parseDigest(&statement)
+                return
+            }
+        }
+        group.authentication = .text(
+            try statement.word(
+                "the clear-text authentication data", maximumByteCount: Limits.authenticationTextByteCount))
+    }
+
+    private func parseDigest(_ statement: inout Statement) throws(Fault) -> Model.Group.Authentication {
+        guard try statement.keyword(["key-string", "key-file"]) == "key-string" else {
+            let place = statement
+            let path = try statement.word("the file that holds the key", maximumByteCount: Limits.keyPathByteCount)
+            guard path.hasPrefix("/") else { throw place.fault("expected an absolute path, found `\(path)`") }
+            return .keyFile(path)
+        }
+        let key = try parseKey(&statement)
+        var timeoutSeconds = 0
+        if !statement.isAtEnd {
+            _ = try statement.keyword(["timeout"])
+            timeoutSeconds = try statement.integer(
+                0...Limits.keyTimeoutSeconds, "how long the former key is accepted, in seconds")
+        }
+        return .keyString(key, timeoutSeconds: timeoutSeconds)
+    }
+
+    /// `[0 | 7] KEY`; the message of a fault never repeats the key.
+    func parseKey(_ statement: inout Statement) throws(Fault) -> SecretBytes {
+        var isObscured = false
+        if let first = statement.next, !first.isQuoted, first.text == "0" || first.text == "7",
+            let second = statement.second, second.isQuoted || second.text != "timeout"
+        {
+            isObscured = first.text == "7"
+            statement.skip()
+        }
+        let place = statement
+        let text = try statement.word("the key", maximumByteCount: Limits.lineByteCount)
+        guard let key = isObscured ? ObscuredKey.reveal(text) : Array(text.utf8) else {
+            throw place.fault(
+                "expected a key of type 7: a number from 00 to 15 and pairs of hexadecimal digits, as IOS prints it")
+        }
+        guard (1...Limits.keyByteCount).contains(key.count) else {
+            throw place.fault("expected a key of 1 to \(Limits.keyByteCount) bytes, found \(key.count)")
+        }
+        return SecretBytes(key)
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import FirstHop
+import LinuxIO
+import Primitives
+
+/// Where the groups' keys come from: the configuration, or files that the supervisor opens.
+extension FailoverNode {
+    /// What a group authenticates with; a key file that was not read yet leaves it without.
+    func authentication(of group: Model.Group) -> GroupAuthentication {
+        let key: HSRPKey?
+        switch group.authentication {
+        case .text(let text): return .text(AuthenticationText(text) ?? .cisco)
+        case .keyString(let secret, _): key = HSRPKey(secret)
+        case .keyFile(let path): key = fileKeys[path]
+        }
+        return key.map { .keys(sending: $0, accepting: [$0]) } ?? .missing
+    }
+
+    /// Reads a key from its file and gives it to the groups that wait for it.
+    func takeKey(_ path: String, _ descriptor: DescriptorHolder?) {
+        guard let descriptor else { return count("channel.unexpected") }
+        do {
+            fileKeys[path] = try Self.readKey(descriptor.take().rawValue)
+            observeInterfaces()
+        } catch {
+            noteKeyMissing(path, "\(error)")
+        }
+    }
+
+    /// Says why a key is not to be had; a key that was read before stays in force.
+    func noteKeyMissing(_ path: String, _ reason: String) {
+        count("hello.keyMissing")
+        log("%HAVPN-3-KEYFILE: \(path): \(reason)")
+    }
+
+    private enum KeyFault: Error, CustomStringConvertible {
+        case length(Int)
+
+        var description: String {
+            switch self {
+            case .length(let count):
+                "expected a key of \(HSRPKey.byteCounts.lowerBound) to \(HSRPKey.byteCounts.upperBound) bytes on one "
+                    + "line, found \(count)"
+            }
+        }
+    }
+
+    /// The bytes up to the line break at the end, if there is one.
+    static func readKey(_ descriptor: Int32) throws -> HSRPKey {
+        let lineBreakByteCount = 2
+        var content = try PrivateFile.read(
+            descriptor, maximumByteCount: HSRPKey.byteCounts.upperBound + lineBreakByteCount)
+        defer { PrivateFile.erase(&content) }
+        var end = content.count
+        if end > 0, content[end - 1] == UInt8(ascii: "\n") { end -= 1 }
+        if end > 0, content[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+        guard let key = HSRPKey(SecretBytes(content[..<end])) else { throw KeyFault.length(end) }
+        return key
+    }
+}
