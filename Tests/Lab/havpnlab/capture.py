@@ -78,6 +78,19 @@ def read_packets(path, ports=None):
             yield packet
 
 
+def udp_payloads(path):
+    """(monotonic seconds, payload) of each packet of a capture of UDP over IPv4 on one interface, taken whole."""
+    offset = time.time() - time.monotonic()
+    with open(path, "rb") as file:
+        data = file.read()
+    position = 24
+    while position + 16 <= len(data):
+        seconds, fraction, length = struct.unpack_from("=III", data, position)
+        body = data[position + 16 + 14:position + 16 + length]
+        position += 16 + length
+        yield seconds + fraction / 1e9 - offset, body[(body[0] & 15) * 4 + 8:]
+
+
 def _decode(at, frame, link, ports):
     port = None
     if link == _COOKED:

@@ -48,6 +48,7 @@ class Settings:
     priorities: dict = dataclasses.field(default_factory=lambda: {"r3": 105, "r4": 100})
     association_on_sync_link_alone: bool = False
     ike_daemon: bool = True
+    reverse_route: bool = True
     extra: str = ""
     #: the name of a node's own key, where it is not the node's
     keys: dict = dataclasses.field(default_factory=dict)
@@ -93,7 +94,9 @@ class Settings:
                       "   remote-port 5000",
                       "    remote-ip " + " ".join(f"{network}.{other}" for network in networks),
                       "redundancy inter-device", f" scheme standby {GROUP}", *self.security(router)]
-        lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5", " reverse-route"]
+        lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5"]
+        if self.reverse_route:
+            lines.append(" reverse-route")
         if self.ike_daemon:
             lines += ["ike-daemon strongswan", f" vici {system.RUN}/{router}/run/charon.vici",
                       " ha-plugin local 127.0.0.1 remote 127.0.0.2"]

@@ -23,8 +23,10 @@ CONNECTION, CHILD = "branch", "net"
 class Charon:
     """One IKE daemon. `gateway` nodes answer at the virtual address; the branch initiates by a trap policy."""
 
-    def __init__(self, router, *, version=2, replicated=False, verbose=False):
+    def __init__(self, router, *, version=2, replicated=False, verbose=False, tunnels=0):
         self.router = router
+        #: so many tunnels beside the one of the seed, each with an IKE SA of its own, to 10.200.0.0/16 behind r5
+        self.tunnels = tunnels
         self.version = version
         self.replicated = replicated
         self.verbose = verbose
@@ -75,6 +77,11 @@ class Charon:
         """Brings the tunnel up without waiting for traffic."""
         return self.swanctl("--initiate", "--child", CHILD, "--timeout", "20")
 
+    def initiate_all(self):
+        """Brings up the tunnels beside the seed's one, one after the other as fast as the programs start."""
+        for number in range(self.tunnels):
+            self.swanctl("--initiate", "--child", f"{CHILD}-{number}", "--timeout", "20")
+
     def rekey_child(self):
         return self.swanctl("--rekey", "--child", CHILD)
 
@@ -105,6 +112,8 @@ class Charon:
 charon {{
     load = {_PLUGINS}{" ha" if self.replicated else ""}
     install_routes = no
+    dos_protection = no
+    reuse_ikesa = {"no" if self.tunnels else "yes"}
     # The branch notices a dead gateway as a Cisco with `crypto isakmp keepalive 10 periodic` does: 10 s + 6 * 2 s.
     retransmit_timeout = 2.0
     retransmit_base = 1.0
@@ -138,12 +147,17 @@ charon {{
         else:
             local, remote, inside, far, action = "10.1.0.5", VIRTUAL_ADDRESS, "10.0.0.6/32", "10.2.0.2/32", "trap"
             detection = "dpd_delay = 10s"
-        return f"""connections {{
-    {CONNECTION} {{
+        if self.tunnels and self.gateway:
+            far += ",10.200.0.0/16"
+
+        def connection(name, child, inside, action):
+            return f"""
+    {name} {{
         version = {self.version}
         local_addrs = {local}
         remote_addrs = {remote}
         mobike = no
+        unique = never
         proposals = {ike}
         {detection}
         local {{
@@ -155,7 +169,7 @@ charon {{
             id = {remote}
         }}
         children {{
-            {CHILD} {{
+            {child} {{
                 local_ts = {inside}
                 remote_ts = {far}
                 esp_proposals = {esp}
@@ -164,7 +178,14 @@ charon {{
                 close_action = none
             }}
         }}
-    }}
+    }}"""
+
+        all_of_them = connection(CONNECTION, CHILD, inside, action)
+        if not self.gateway:
+            all_of_them += "".join(
+                connection(f"{CONNECTION}-{number}", f"{CHILD}-{number}", f"10.200.{number >> 8}.{number & 255}/32", "none")
+                for number in range(self.tunnels))
+        return f"""connections {{{all_of_them}
 }}
 secrets {{
     ike-branch {{

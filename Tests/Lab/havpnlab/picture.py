@@ -1,44 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The picture of the demonstration: every ping of every run on one axis of time, in SVG."""
 
-from xml.sax.saxutils import escape
+from .canvas import INK, LINE, SOFT, WIDTH, Canvas
 
-_INK, _SOFT, _LINE, _PAPER = "#1b2733", "#5d6b78", "#d8dee4", "#ffffff"
 _ANSWERED, _LOST, _SEED, _MARK = "#1f9d8a", "#d6455d", "#b9c3cc", "#3556a8"
-_WIDTH, _LEFT, _RIGHT = 1120, 190, 40
-_FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
-
-
-class _Canvas:
-    def __init__(self):
-        self.parts, self.height = [], 0
-
-    def text(self, x, y, words, size=13, color=_INK, anchor="start", weight="400"):
-        self.parts.append(f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' fill='{color}' "
-                          f"text-anchor='{anchor}' font-weight='{weight}'>{escape(words)}</text>")
-
-    def box(self, x, y, width, height, color, *, radius=0, opacity=1.0):
-        self.parts.append(f"<rect x='{x:.2f}' y='{y:.2f}' width='{max(width, 0.4):.2f}' height='{height:.2f}' "
-                          f"fill='{color}' rx='{radius}' opacity='{opacity}'/>")
-
-    def line(self, x1, y1, x2, y2, color=_LINE, width=1.0, dash=""):
-        dashes = f" stroke-dasharray='{dash}'" if dash else ""
-        self.parts.append(f"<line x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='{color}' "
-                          f"stroke-width='{width}'{dashes}/>")
-
-    def document(self):
-        body = "\n".join(self.parts)
-        return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {self.height}' "
-                f"width='{_WIDTH}' height='{self.height}' {_FONT}>\n"
-                f"<rect width='100%' height='100%' fill='{_PAPER}'/>\n{body}\n</svg>\n")
+_LEFT, _RIGHT = 190, 40
 
 
 def draw(runs, seed):
     """`runs` is [(title, Leg)], `seed` {title: lost pings of the seed's own run or None}; returns the SVG."""
-    canvas = _Canvas()
+    canvas = Canvas()
     canvas.text(40, 46, "One tunnel, two gateways: r3 loses its inside link", 22, weight="600")
     canvas.text(40, 70, "Every ping from r6 to r2, one each 10 ms. Time is counted from the moment the role had to "
-                "move.", 13, _SOFT)
+                "move.", 13, SOFT)
     _legend(canvas, 96)
     top = _overview(canvas, runs, 128)
     top = _close_up(canvas, runs, top + 34)
@@ -51,7 +25,7 @@ def _legend(canvas, y):
     for color, words in ((_ANSWERED, "answered"), (_LOST, "lost"), (_MARK, "event"),
                          (_SEED, "the seed's Cisco routers")):
         canvas.box(x, y - 10, 12, 12, color, radius=2)
-        canvas.text(x + 18, y, words, 12, _SOFT)
+        canvas.text(x + 18, y, words, 12, SOFT)
         x += 38 + 7 * len(words)
 
 
@@ -71,21 +45,21 @@ def _spans(leg, start, stop):
 
 
 def _lane(canvas, leg, y, height, start, stop):
-    scale = (_WIDTH - _LEFT - _RIGHT) / (stop - start)
+    scale = (WIDTH - _LEFT - _RIGHT) / (stop - start)
     for begin, end, answered in _spans(leg, start, stop):
         canvas.box(_LEFT + (begin - start) * scale, y, (end - begin) * scale, height,
                    _ANSWERED if answered else _LOST, opacity=0.9 if answered else 1.0)
 
 
 def _axis(canvas, y, start, stop, step, unit):
-    scale = (_WIDTH - _LEFT - _RIGHT) / (stop - start)
+    scale = (WIDTH - _LEFT - _RIGHT) / (stop - start)
     value = step * round(start / step)
     while value <= stop + 1e-9:
         if value >= start - 1e-9:
             x = _LEFT + (value - start) * scale
-            canvas.line(x, y, x, y + 5, _SOFT)
+            canvas.line(x, y, x, y + 5, SOFT)
             label = f"{value:g} s" if unit == "s" else f"{value * 1000:.0f} ms"
-            canvas.text(x, y + 19, label, 11, _SOFT, "middle")
+            canvas.text(x, y + 19, label, 11, SOFT, "middle")
         value += step
 
 
@@ -96,10 +70,10 @@ def _overview(canvas, runs, y):
     y += 20
     for title, leg in runs:
         canvas.text(40, y + 17, title, 13)
-        canvas.text(40, y + 33, _duration(leg.outage), 12, _SOFT)
+        canvas.text(40, y + 33, _duration(leg.outage), 12, SOFT)
         _lane(canvas, leg, y, 38, start, stop)
         y += 50
-    zero = _LEFT - start * (_WIDTH - _LEFT - _RIGHT) / (stop - start)
+    zero = _LEFT - start * (WIDTH - _LEFT - _RIGHT) / (stop - start)
     canvas.line(zero, y - 50 * len(runs) - 6, zero, y - 4, _MARK, 1.5, "4 3")
     step = next(step for step in (1, 2, 5, 10, 20, 60) if (stop - start) / step <= 16)
     _axis(canvas, y - 6, start, stop, step, "s")
@@ -116,7 +90,7 @@ def _close_up(canvas, runs, y):
     y += 22
     for title, leg in legs:
         canvas.text(40, y + 17, title, 13)
-        canvas.text(40, y + 33, _duration(leg.outage), 12, _SOFT)
+        canvas.text(40, y + 33, _duration(leg.outage), 12, SOFT)
         _lane(canvas, leg, y, 38, start, stop)
         y = _events(canvas, leg, y + 38, start, stop) + 14
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if (stop - start) / step <= 14)
@@ -125,7 +99,7 @@ def _close_up(canvas, runs, y):
 
 
 def _events(canvas, leg, y, start, stop):
-    scale = (_WIDTH - _LEFT - _RIGHT) / (stop - start)
+    scale = (WIDTH - _LEFT - _RIGHT) / (stop - start)
     events = [("address at " + leg.new, leg.address), ("first ESP of " + leg.new, leg.first_esp),
               ("r2's route points to " + leg.new, leg.route)]
     # The last event is named in the first row: no line crosses the words of an earlier one.
@@ -135,7 +109,7 @@ def _events(canvas, leg, y, start, stop):
         x = _LEFT + (milliseconds / 1000 - start) * scale
         base = y + 14 + 16 * row
         canvas.line(x, y - 38, x, base - 9, _MARK, 1.2)
-        toward = "start" if x < _WIDTH - 300 else "end"
+        toward = "start" if x < WIDTH - 300 else "end"
         canvas.text(x + (4 if toward == "start" else -4), base, f"{words}: {milliseconds:.0f} ms", 11, _MARK, toward)
     return y + 16 * len(shown)
 
@@ -148,11 +122,11 @@ def _bars(canvas, runs, seed, y):
         if seed.get(title) is not None:
             rows.append((title, seed[title], _SEED, "the seed"))
         rows.append((title if seed.get(title) is None else "", leg.lost_as_seed, _LOST, "havpn"))
-    scale = (_WIDTH - _LEFT - _RIGHT - 120) / max([row[1] for row in rows] + [1])
+    scale = (WIDTH - _LEFT - _RIGHT - 120) / max([row[1] for row in rows] + [1])
     for title, value, color, whose in rows:
         canvas.text(40, y + 14, title, 13)
         canvas.box(_LEFT, y + 2, value * scale, 15, color, radius=2)
-        canvas.text(_LEFT + value * scale + 8, y + 14, f"{value}  {whose}", 12, _SOFT)
+        canvas.text(_LEFT + value * scale + 8, y + 14, f"{value}  {whose}", 12, SOFT)
         y += 22
     return y
 

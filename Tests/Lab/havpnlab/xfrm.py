@@ -7,8 +7,9 @@ import time
 
 from .system import inside
 
-_GET_INFO, _NEW_SA, _GET_SA = 0x23, 0x10, 0x12
+_GET_INFO, _NEW_SA, _GET_SA, _UPDATE_SA = 0x23, 0x10, 0x12, 0x1A
 _SPI_AT = 16 + 72
+_SOURCE_AT = 16 + 80
 
 
 def open_socket(router, groups=0):
@@ -60,6 +61,13 @@ def add_like(xfrm, message, spi):
     if error:
         raise OSError(-error, "the kernel refused an SA")
     return before
+
+
+def added_sa(message):
+    """(SPI, source) of the SA that an event tells of, or None if it tells of something else."""
+    if struct.unpack_from("=H", message, 4)[0] not in (_NEW_SA, _UPDATE_SA):
+        return None
+    return message[_SPI_AT:_SPI_AT + 4].hex(), socket.inet_ntoa(message[_SOURCE_AT:_SOURCE_AT + 4])
 
 
 def wait_for(events, spi, seconds):

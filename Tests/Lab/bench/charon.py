@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ike-daemon strongswan` measured: latency of a rekeyed SA, and tunnels a second into a restarted standby."""
+
+import select
+import socket
+import statistics
+import struct
+import time
+
+from measures import spread
+
+from havpnlab import capture, system, takeover, xfrm
+from havpnlab.havpn import Settings
+from havpnlab.system import expect, inside, run, wait_until
+from havpnlab.topology import VIRTUAL_ADDRESS
+from havpnlab.world import GATEWAYS
+
+#: The ha plugin's command to serve a segment from now on (reference ipsec-ha.md §1.7).
+_SEGMENT_DROP = 8
+RELAY, CHARON, PORT = "127.0.0.2", "127.0.0.1", 4510
+
+
+def latency(world, runs, measured):
+    """A child SA that the active charon rekeys: outbound SA in its kernel → the same in the standby's."""
+    world.begin(Settings(timers="1 3"))
+    world.bring_tunnel_up()
+    sockets = {xfrm.open_socket(router, 1 << 2): router for router in GATEWAYS}
+    seen = {router: {} for router in GATEWAYS}
+    for _ in range(max(runs * 10, 50)):
+        _drain(sockets, seen, 0.05)
+        world.charons["r3"].rekey_child()
+        _drain(sockets, seen, 0.15)
+    _drain(sockets, seen, 1)
+    taken = [(at - seen["r3"][spi]) * 1000 for spi, at in seen["r4"].items() if spi in seen["r3"]]
+    expect(len(taken) >= runs * 8, f"only {len(taken)} rekeyed SAs were seen in both kernels")
+    measured["ike-daemon strongswan: latency median, ms"] = statistics.median(taken)
+    print(f"ike-daemon strongswan: SA on the active -> in the standby's kernel: {spread(taken)}", flush=True)
+    world.reset()
+
+
+def _drain(sockets, seen, seconds):
+    """Notes the moment at which each kernel told of a new outbound SA, for some time."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        for ready in select.select(list(sockets), [], [], left)[0]:
+            message, at = ready.recv(65536), time.monotonic()
+            found = xfrm.added_sa(message)
+            if found and found[1] == VIRTUAL_ADDRESS:
+                seen[sockets[ready]].setdefault(found[0], at)
+
+
+def restore(world, tunnels, runs, measured):
+    """Tunnels restored into a standby's charon that starts anew, against the same messages sent from this machine."""
+    world.begin(Settings(timers="1 3"), tunnels=tunnels)
+    world.bring_tunnel_up()
+    world.charons["r5"].initiate_all()
+    wanted = xfrm.Counter("r3").read()
+    expect(wanted >= 2 * tunnels, f"only {wanted // 2} of {tunnels} tunnels came up")
+    wait_until(lambda: xfrm.Counter("r4").read() == wanted, 60, "the standby does not hold all SAs", pause=0.5)
+    rates, local, path = [], [], None
+    for _ in range(runs):
+        world.wait_for_hot(seconds=120)
+        watch = capture.Capture("r4", "lo", expression=f"udp and dst host {CHARON} and dst port {PORT}", whole=True)
+        rates.append(tunnels / _fill(world, wanted))
+        watch.stop()
+        path = watch.path
+    world.wait_for_hot(seconds=120)
+    messages = [payload for _, payload in capture.udp_payloads(path)]
+    _take_over(world, tunnels)
+    world.gateways["r4"].stop()
+    for _ in range(runs):
+        local.append(tunnels / _fill(world, wanted, messages))
+    measured["ike-daemon strongswan: tunnels a second"] = statistics.median(rates)
+    measured["ike-daemon strongswan: against a local replay"] = statistics.median(rates) / statistics.median(local)
+    print(f"{tunnels} strongSwan tunnels restored at {spread(rates, 'a second')}; the same {len(messages)} messages sent from "
+          f"this machine: {spread(local, 'a second')}", flush=True)
+    world.reset()
+
+
+def _take_over(world, tunnels):
+    """The takeover itself, with the moment at which charon was told to be active apart."""
+    watch = capture.Capture("r4", "lo", expression=f"udp and dst host {CHARON} and dst port {PORT}", whole=True)
+    leg = takeover.away(world, settle_seconds=1)
+    watch.stop()
+    told = [at for at, payload in capture.udp_payloads(watch.path) if at >= leg.at and payload[1] == _SEGMENT_DROP]
+    print(f"takeover with {tunnels + 1} strongSwan tunnels: address {leg.address:.1f} ms, first ESP {leg.first_esp:.1f} ms, "
+          f"charon activated after {(told[0] - leg.at) * 1000:.1f} ms" if told else "charon was never activated", flush=True)
+
+
+def _fill(world, wanted, messages=None):
+    """Starts r4's charon anew and returns the seconds from its first SA to its last one."""
+    charon = world.charons["r4"]
+    charon.stop(9)
+    run("ip", "-n", "r4", "xfrm", "state", "flush")
+    run("ip", "-n", "r4", "xfrm", "policy", "flush")
+    counter = xfrm.Counter("r4")
+    charon.start()
+    if messages:
+        _replay(messages)
+    while counter.read() == 0:
+        time.sleep(0.002)
+    first = time.monotonic()
+    last = counter.wait(wanted, 300)
+    expect(last is not None, f"r4 holds {counter.read()} of {wanted} SAs")
+    return last - first
+
+
+def _replay(messages):
+    """Sends the messages to r4's charon as fast as it reads them."""
+    with inside("r4"):
+        relay = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        relay.bind((RELAY, PORT))
+        relay.connect((CHARON, PORT))
+        for number, message in enumerate(messages):
+            relay.send(message)
+            while number % 16 == 0 and _waiting_bytes() > 40_000:
+                time.sleep(0)
+
+
+def _waiting_bytes():
+    """What charon has not read."""
+    mine = f"{struct.unpack('=I', socket.inet_aton(CHARON))[0]:08X}:{PORT:04X}"
+    for line in system.read_text("/proc/thread-self/net/udp").splitlines():
+        words = line.split()
+        if words[1] == mine:
+            return int(words[4].split(":")[1], 16)
+    return 0

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ike-daemon none` measured: latency, bulk, takeover, traffic, bytes and memory."""
+
+import os
+import signal
+import socket
+import statistics
+import time
+
+from measures import (begin_without_daemon, load_of, memory, private_memory, sent_bytes, silences, spread, wait_for_hot)
+
+from havpnlab import manual, takeover, topology, xfrm
+from havpnlab.system import inside, run
+from havpnlab.topology import VIRTUAL_ADDRESS
+from havpnlab.world import GATEWAYS, Monitor
+
+
+def latency(world, runs, measured):
+    """An SA on the active → in the standby's kernel, one at a time."""
+    begin_without_daemon(world)
+    run("ip", "-n", "r3", "-batch", "-", text="\n".join(manual.pair(0x1001, 0x2001)) + "\n")
+    manual.wait_for_count("r4", 2, 10)
+    like, writer, events = xfrm.any_sa("r3"), xfrm.open_socket("r3"), xfrm.open_socket("r4", 1 << 2)
+    taken = []
+    for number in range(max(runs * 20, 100)):
+        time.sleep(0.03)
+        before = xfrm.add_like(writer, like, 0x300000 + number)
+        taken.append((xfrm.wait_for(events, 0x300000 + number, 5) - before) * 1000)
+    measured["ike-daemon none: latency median, ms"] = statistics.median(taken)
+    print(f"ike-daemon none: SA on the active -> in the standby's kernel: {spread(taken)}", flush=True)
+    world.reset()
+
+
+def bulk(world, sizes, runs, measured):
+    """Copies to a standby that starts anew, against `ip -batch` that inserts the same SAs."""
+    for size in sizes:
+        begin_without_daemon(world)
+        empty = {router: memory(world, router) for router in GATEWAYS}
+        text = "\n".join(manual.bulk(size)) + "\n"
+        run("ip", "-n", "r3", "-batch", "-", text=text, timeout=600)
+        wait_for_hot(world, 300)
+        results = [_copy(world, size, text) for _ in range(runs)]
+        rates = [size / result["copy"] for result in results]
+        ratios = [result["ip"] / result["copy"] for result in results]
+        held = [(memory(world, router) - empty[router]) / size for router in GATEWAYS]
+        wire = statistics.median(result["wire"] for result in results)
+        measured["ike-daemon none: bulk against ip -batch"] = min(
+            statistics.median(ratios), measured.get("ike-daemon none: bulk against ip -batch", 1e9))
+        measured["bytes per SA on the wire"] = wire
+        if size >= 10_000:
+            measured["memory per SA, bytes"] = max(*held, measured.get("memory per SA, bytes", 0))
+        print(f"{size} SAs: copied at {spread(rates, 'SAs/s')}, {spread(ratios, 'of ip -batch')}; "
+              f"HOT after {spread([result['hot'] for result in results], 's')}; {wire:.0f} bytes per SA on the wire; "
+              f"memory per SA {held[0]:.0f} (active) and {held[1]:.0f} (standby) bytes, in all "
+              f"{memory(world, 'r3') >> 20} and {memory(world, 'r4') >> 20} MiB; {silences(world)} silences", flush=True)
+        world.reset()
+
+
+def _copy(world, size, text):
+    started = time.monotonic()
+    run("ip", "-n", "r2", "-batch", "-", text=text, timeout=600)
+    by_ip = time.monotonic() - started
+    run("ip", "-n", "r2", "xfrm", "state", "flush")
+    world.gateways["r4"].stop()
+    run("ip", "-n", "r4", "xfrm", "state", "flush")
+    time.sleep(2)
+    counter = xfrm.Counter("r4")
+    before = sent_bytes(world)
+    world.gateways["r4"].launch()
+    while counter.read() == 0:
+        time.sleep(0.001)
+    first = time.monotonic()
+    last = counter.wait(size, 600)
+    wait_for_hot(world, 300)
+    hot = time.monotonic()
+    return {"ip": by_ip, "copy": last - first, "hot": hot - first, "wire": (sent_bytes(world) - before) / size}
+
+
+def takeovers(world, sizes, runs, measured):
+    """Milliseconds from the pulled cable to address, fence and first ESP with so many SAs beside the tunnel."""
+    medians = {}
+    for size in (0, *sizes):
+        begin_without_daemon(world)
+        manual.tunnel("r3")
+        if size:
+            run("ip", "-n", "r3", "-batch", "-", text="\n".join(manual.bulk(size)) + "\n", timeout=600)
+            manual.wait_for_count("r4", size + 2, 300)
+        wait_for_hot(world, 300)
+        world.bring_tunnel_up()
+        legs = []
+        for number in range(runs):
+            if number:
+                takeover.back(world)
+                wait_for_hot(world, 300)
+            rules = Monitor("r4", "rule")
+            leg = takeover.away(world)
+            fences = [at for at, line in rules.stop() if at >= leg.at and line.startswith("Deleted")
+                      and VIRTUAL_ADDRESS in line]
+            legs.append((leg, (fences[0] - leg.at) * 1000 if fences else None))
+        rows = {
+            "address": [leg.address for leg, _ in legs], "fence lowered": [fence for _, fence in legs],
+            "first ESP": [leg.first_esp for leg, _ in legs], "route at r2": [leg.route for leg, _ in legs],
+        }
+        text = "; ".join(f"{name} {spread([value for value in values if value is not None])}"
+                         for name, values in rows.items())
+        errors = sum(leg.sequence_errors for leg, _ in legs)
+        medians[size] = statistics.median(value for value in rows["first ESP"] if value is not None)
+        print(f"takeover with {size} SAs: {text}; {errors} sequence errors", flush=True)
+        world.reset()
+        topology.plug_all_cables()
+    measured["takeover: first ESP with the most SAs against none"] = medians[max(sizes)] / medians[0]
+
+
+def traffic_counters(world, size, measured):
+    """Processor time of the replication process while the counters of all outbound SAs move, and while none does."""
+    begin_without_daemon(world, reverse_route=False)
+    lines = ["route add 10.200.0.0/15 via 10.1.0.5"]
+    for number in range(size // 2):
+        far = f"10.{200 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+        lines += manual.pair(0x100000 + 2 * number, 0x100001 + 2 * number, reqid=10 + number)
+        lines.append(f"xfrm policy add src 10.2.0.3/32 dst {far}/32 dir out priority 1000 "
+                     f"tmpl src {VIRTUAL_ADDRESS} dst {manual.PEER} proto esp reqid {10 + number} mode tunnel")
+    run("ip", "-n", "r3", "-batch", "-", text="\n".join(lines) + "\n", timeout=600)
+    manual.wait_for_count("r4", size // 2 * 2, 300)
+    wait_for_hot(world, 300)
+    time.sleep(10)
+    idle = [load_of(world, router, 10) for router in GATEWAYS]
+    sender = _Sender(size // 2)
+    time.sleep(5)
+    busy = [load_of(world, router, 20) for router in GATEWAYS]
+    rate = sender.stop()
+    wait_for_hot(world, 60)
+    measured["processor with 10 000 moving SAs, percent"] = max(busy)
+    print(f"{size} SAs: the replication process takes {idle[0]:.1f} % (active) and {idle[1]:.1f} % (standby) of a processor "
+          f"at rest, {busy[0]:.1f} % and {busy[1]:.1f} % while {rate:.0f} packets a second move all outbound numbers; "
+          f"{silences(world)} silences", flush=True)
+    world.reset()
+
+
+class _Sender:
+    """One packet after the other to every destination in turn, from r3 itself."""
+
+    def __init__(self, count):
+        self.start = time.monotonic()
+        self.reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.reader)
+            self._send(count, writer)
+        os.close(writer)
+
+    @staticmethod
+    def _send(count, writer):
+        with inside("r3"):
+            out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        out.bind(("10.2.0.3", 0))
+        sent, going = 0, [True]
+        signal.signal(signal.SIGTERM, lambda *_: going.clear())
+        while going:
+            number = sent % count
+            try:
+                out.sendto(b"x", (f"10.{200 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", 9))
+            except OSError:
+                pass
+            sent += 1
+            if sent % 20 == 0:
+                time.sleep(0.01)
+        os.write(writer, str(sent).encode())
+        os._exit(0)
+
+    def stop(self):
+        """Ends it; returns packets a second."""
+        seconds = time.monotonic() - self.start
+        os.kill(self.pid, signal.SIGTERM)
+        sent = int(os.read(self.reader, 32) or b"0")
+        os.waitpid(self.pid, 0)
+        return sent / seconds
+
+
+def at_rest(world, measured):
+    """Memory of every process of a pair with one tunnel, a quarter of a minute after it became HOT."""
+    begin_without_daemon(world)
+    manual.tunnel("r3")
+    manual.wait_for_count("r4", 2, 10)
+    time.sleep(15)
+    for router in GATEWAYS:
+        sizes = {role: private_memory(world, router, role) / (1 << 20) for role in world.gateways[router].processes()}
+        print(f"{router} at rest, private and written: "
+              + ", ".join(f"{role} {size:.1f} MiB" for role, size in sizes.items()), flush=True)
+        others = max(size for role, size in sizes.items() if role != "replication")
+        measured["memory of a process at rest, MiB"] = max(others, measured.get("memory of a process at rest, MiB", 0))
+        measured["memory of replication at rest, MiB"] = max(
+            sizes["replication"], measured.get("memory of replication at rest, MiB", 0))
+    world.reset()
