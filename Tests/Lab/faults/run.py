@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Faults in random order under traffic, and the table of what they cost.
+
+    scripts/faults [--runs 200] [--seed N] [--only WORDS] [--list]
+"""
+
+import argparse
+import os
+import random
+import re
+import statistics
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(here), here]
+
+from catalogue import FAULTS, Scene  # noqa: E402
+from havpnlab import topology  # noqa: E402
+from havpnlab.havpn import Settings  # noqa: E402
+from havpnlab.system import Failure  # noqa: E402
+from havpnlab.world import World  # noqa: E402
+from promises import look, settled  # noqa: E402
+
+SETTINGS = {"timers": "msec 250 msec 800", "priorities": {"r3": 100, "r4": 100}}
+
+
+def order(generator, names, runs):
+    """Every fault once in random order, then again, until there are enough."""
+    while runs > 0:
+        deck = list(names)
+        generator.shuffle(deck)
+        yield from deck[:runs]
+        runs -= len(deck)
+
+
+def begin(world):
+    world.begin(Settings(**SETTINGS))
+    world.bring_tunnel_up()
+
+
+def one(world, fault, generator):
+    """One fault; returns (outage in seconds, sentences of broken promises)."""
+    active, standby = settled(world)
+    world.wait_for_routing()
+    watch = world.watch()
+    scene = Scene(world, active, standby, generator)
+    at = time.monotonic()
+    try:
+        fault.strike(scene)
+    finally:
+        scene.heal()
+    healed = time.monotonic()
+    try:
+        settled(world)
+        world.wait_for_routing()
+        watch.wait_for_ping(20, time.monotonic())
+    finally:
+        watch.finish()
+    return look(watch, world, fault, at, healed)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--only", default="")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    names = [name for name in FAULTS if re.search(options.only, name)]
+    if options.list or not names:
+        print("\n".join(names or FAULTS))
+        return 0 if names else 2
+    print(f"seed {options.seed}, {options.runs} runs of {len(names)} faults", flush=True)
+    generator = random.Random(options.seed)
+    world, results, failed, fresh = World().build(), {}, 0, True
+    for number, name in enumerate(order(generator, names, options.runs), 1):
+        started = time.monotonic()
+        try:
+            if fresh:
+                begin(world)
+            fresh = False
+            outage, broken = one(world, FAULTS[name], generator)
+        except Exception as error:
+            outage, broken = None, [str(error)]
+            if not isinstance(error, Failure):
+                broken.append(traceback.format_exc())
+        results.setdefault(name, []).append((outage, not broken))
+        seconds = time.monotonic() - started
+        cost = "" if outage is None else f"outage {outage * 1000:.0f} ms"
+        print(f"{'FAIL' if broken else 'ok  '} {number:4} {seconds:5.1f} s  {name}: {cost}", flush=True)
+        if broken:
+            failed += 1
+            print("".join(f"          {sentence}\n" for sentence in broken)
+                  + f"          logs: {world.keep_logs(f'fault-{number}')}", flush=True)
+            world.reset()
+            topology.plug_all_cables()
+            fresh = True
+    world.destroy()
+    table(results)
+    print(f"{options.runs - failed} of {options.runs} runs kept every promise; seed {options.seed}")
+    return 1 if failed else 0
+
+
+def table(results):
+    print(f"\n{'fault':54} {'runs':>5} {'outage median':>14} {'p99':>8} {'worst':>8}  kept")
+    for name, runs in sorted(results.items()):
+        outages = sorted(outage * 1000 for outage, _ in runs if outage is not None)
+        kept = sum(1 for _, good in runs if good)
+        if outages:
+            p99 = outages[min(len(outages) - 1, int(0.99 * len(outages)))]
+            figures = f"{statistics.median(outages):11.0f} ms {p99:5.0f} ms {outages[-1]:5.0f} ms"
+        else:
+            figures = f"{'never whole':>32}"
+        print(f"{name:54} {len(runs):5} {figures}  {kept} of {len(runs)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
