@@ -22,7 +22,7 @@ extension FailoverNode {
     func takeKey(_ path: String, _ descriptor: DescriptorHolder?) {
         guard let descriptor else { return count("channel.unexpected") }
         do {
-            fileKeys[path] = try Self.readKey(descriptor.take().rawValue)
+            fileKeys[path] = try Self.readKey(descriptor.take())
             observeInterfaces()
         } catch {
             noteKeyMissing(path, "\(error)")
@@ -47,11 +47,11 @@ extension FailoverNode {
         }
     }
 
-    /// The bytes up to the line break at the end, if there is one.
-    static func readKey(_ descriptor: Int32) throws -> HSRPKey {
+    /// The bytes up to the line break at the end, if there is one; the file stays open until they are read.
+    private static func readKey(_ file: borrowing Descriptor) throws -> HSRPKey {
         let lineBreakByteCount = 2
         var content = try PrivateFile.read(
-            descriptor, maximumByteCount: HSRPKey.byteCounts.upperBound + lineBreakByteCount)
+            file.rawValue, maximumByteCount: HSRPKey.byteCounts.upperBound + lineBreakByteCount)
         defer { PrivateFile.erase(&content) }
         var end = content.count
         if end > 0, content[end - 1] == UInt8(ascii: "\n") { end -= 1 }
