@@ -132,7 +132,8 @@ def listener(world):
     return f"with TLS {measures[0]}, without {measures[1]}"
 
 
-@scenario("secured: no key of a kernel SA is on the wire, in a log or on a screen; with `security none` they are")
+@scenario("secured: no key of a kernel SA is on the wire, in a log or on a screen; with `security none` they are",
+          long=True)
 def kernel_listener(world):
     measures = []
     for unsecured in ((), ("r3", "r4")):

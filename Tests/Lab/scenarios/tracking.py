@@ -116,7 +116,7 @@ def route(world):
         run("ip", "-n", "r3", "route", "flush", "table", "99", check=False)
 
 
-@scenario("track: a script that fails moves the role; a process that ends and a file that goes are seen")
+@scenario("track: a script that fails moves the role; a process that ends and a file that goes are seen", long=True)
 def script(world):
     path = _script("probe", f"test -e {DIRECTORY}/healthy")
     open(f"{DIRECTORY}/healthy", "w").close()
@@ -150,7 +150,7 @@ def script(world):
         daemon.kill()
 
 
-@scenario("track: a script that hangs is killed with all its children, and moves the role")
+@scenario("track: a script that hangs is killed with all its children, and moves the role", long=True)
 def hanging(world):
     path = _script("probe", f"test -e {DIRECTORY}/hang || exit 0\n(sleep 98761 & sleep 98761) &\nsleep 98761")
     r3, _ = _begin(world, f"track 11 script {path}\n interval 2\n timeout 1\n")
@@ -170,7 +170,7 @@ def hanging(world):
     return f"{took * 1000:.0f} ms, of which the script's interval and timeout are 3000 ms"
 
 
-@scenario("track: an ip sla operation that loses its target moves the role, and its answer brings it back")
+@scenario("track: an ip sla operation that loses its target moves the role, and its answer brings it back", long=True)
 def echo(world):
     r3, _ = _begin(world, "ip sla 7\n icmp-echo 10.2.0.2 source-interface eth0\n  timeout 500\n  frequency 1\n"
                           "ip sla schedule 7 life forever start-time now\ntrack 11 ip sla 7 reachability\n")
