@@ -182,15 +182,15 @@ def _deaf(name, expression, seconds):
     @fault(name, seconds)
     def _(scene):
         for router in (scene.active, scene.standby):
-            text = ("table inet deaf {\n chain in { type filter hook input priority -300; policy accept; "
+            text = ("table ip deaf {\n chain in { type filter hook input priority -300; policy accept; "
                     + expression + " drop; }\n}\n")
             run("nft", "-f", "-", text=text, namespace=router)
-            scene.later(lambda router=router: run("nft", "delete", "table", "inet", "deaf", namespace=router, check=False))
+            scene.later(lambda router=router: run("nft", "delete", "table", "ip", "deaf", namespace=router, check=False))
         time.sleep(scene.random.uniform(1, 6))
 
 
-_deaf("hellos lost, association up", "udp dport { 1985, 2029 }", 0.5)
-_deaf("association lost, hellos heard", "ip protocol 132", 0.5)
+_deaf("hellos lost, association up", "udp dport 1985", 0.5)
+_deaf("association lost, hellos heard", "ip protocol sctp", 0.5)
 
 
 @fault("the active alone on every wire", 3 + ROUTING_SECONDS)
