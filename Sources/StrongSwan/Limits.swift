@@ -20,6 +20,8 @@ public enum Limits {
     public static let charonQueueByteCount = 60_000
     /// The most records held back for having crashed charon.
     public static let poisonedRecordCount = 64
+    /// The most children past their soft end that are rekeyed at one comparison, every few seconds.
+    public static let overdueRekeyCount = 50
     /// The largest VICI packet, in bytes (charon's own limit).
     public static let viciPacketByteCount = 512 * 1_024
     /// The deepest nesting of sections in a VICI message.

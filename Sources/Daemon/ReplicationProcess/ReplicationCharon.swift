@@ -54,6 +54,7 @@ extension ReplicationProcess {
         lossDeadline = nil
         isCoverageKnown = true
         noteInheritance(isActive: fresh.isActive)
+        overdueRekeys.forget()
         isVerified = false
         // A node that has not heard its role yet has received as a standby: the copy under way stays good.
         if fresh.isActive || former != nil {
@@ -249,7 +250,18 @@ extension ReplicationProcess {
                 record(message)
             }
             askForUncovered(listing)
+            rekeyOverdue(listing)
         }
+    }
+
+    private func rekeyOverdue(_ listing: [ListedIKE]) {
+        let due = overdueRekeys.next(in: listing)
+        guard !due.isEmpty else { return }
+        for child in due {
+            count("journal.overdueRekey")
+            charon?.rekey(child: child)
+        }
+        log("%CRYPTO-6-REKEY: \(due.count) child SAs are past the soft end of their life and are rekeyed")
     }
 
     /// SAs that charon made while nobody read its records are in no journal: it sends all again, and rekeys.

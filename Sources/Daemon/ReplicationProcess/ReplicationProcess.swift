@@ -76,6 +76,8 @@ final class ReplicationProcess {
     var hasLostSAs = false
     /// IKE SAs that the last comparison found at charon and not in the journal.
     var uncovered: Set<IKESPIPair> = []
+    /// Children that passed their soft end while this node was standby.
+    var overdueRekeys = OverdueRekeys()
     /// False behind a borrowed journal, until charon was seen to hold nothing beyond it.
     var isCoverageKnown = true
     var machineTimer: TimerToken?

@@ -23,8 +23,13 @@ CONNECTION, CHILD = "branch", "net"
 class Charon:
     """One IKE daemon. `gateway` nodes answer at the virtual address; the branch initiates by a trap policy."""
 
-    def __init__(self, router, *, version=2, replicated=False, verbose=False, tunnels=0):
+    def __init__(self, router, *, version=2, replicated=False, verbose=False, tunnels=0, inside="10.2.0.2/32",
+                 rekey_seconds=None):
         self.router = router
+        #: what the tunnel protects behind the gateways
+        self.inside = inside
+        #: when this daemon's copy of the child SA is to be rekeyed, if not after charon's usual hour
+        self.rekey_seconds = rekey_seconds
         #: so many tunnels beside the one of the seed, each with an IKE SA of its own, to 10.200.0.0/16 behind r5
         self.tunnels = tunnels
         self.version = version
@@ -142,13 +147,19 @@ charon {{
     def connection_configuration(self):
         ike, esp = _PROPOSALS[self.version]
         if self.gateway:
-            local, remote, inside, far, action = VIRTUAL_ADDRESS, "10.1.0.5", "10.2.0.2/32", "10.0.0.6/32", "none"
+            local, remote, inside, far, action = VIRTUAL_ADDRESS, "10.1.0.5", self.inside, "10.0.0.6/32", "none"
             detection = "dpd_delay = 0s"
         else:
-            local, remote, inside, far, action = "10.1.0.5", VIRTUAL_ADDRESS, "10.0.0.6/32", "10.2.0.2/32", "trap"
+            local, remote, inside, far, action = "10.1.0.5", VIRTUAL_ADDRESS, "10.0.0.6/32", self.inside, "trap"
             detection = "dpd_delay = 10s"
         if self.tunnels and self.gateway:
             far += ",10.200.0.0/16"
+        life = ""
+        if self.rekey_seconds:
+            life = f"""
+                rekey_time = {self.rekey_seconds}s
+                rand_time = 0s
+                life_time = 3600s"""
 
         def connection(name, child, inside, action):
             return f"""
@@ -175,7 +186,7 @@ charon {{
                 esp_proposals = {esp}
                 start_action = {action}
                 dpd_action = {"trap" if self.gateway else "restart"}
-                close_action = none
+                close_action = none{life}
             }}
         }}
     }}"""

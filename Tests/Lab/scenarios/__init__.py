@@ -2,4 +2,5 @@
 """Every scenario of the lab; importing the package registers them in this order."""
 
 from . import (  # noqa: F401
-    groundwork, takeover, deaths, operations, faults, splits, series, secured, hostile, kernel, tracking, versions)
+    groundwork, takeover, deaths, operations, faults, splits, standby, series, secured, hostile, kernel, tracking,
+    versions)
