@@ -31,6 +31,10 @@ final class KernelReplicator {
         var changed: () -> Void = {}
         /// Policies changed that reverse routes depend on.
         var routesAffected: () -> Void = {}
+        /// A policy of ours stands in the kernel.
+        var policySeen: (ReplicatedPolicy) -> Void = { _ in }
+        /// All policies went.
+        var policiesFlushed: () -> Void = {}
         /// Bytes that wait for the transport.
         var backlogByteCount: () -> Int = { 0 }
         /// The role, nil while it is unknown.
@@ -195,7 +199,9 @@ final class KernelReplicator {
             // On a standby the Active's word is awaited: both kernels count, and theirs decides.
             if hooks.isActive() != false { noteRemoved(key) }
         case .skipped: break
-        case .flushed: startReading(.hurried)
+        case .flushed:
+            if message.type == XFRMMessage.flushPolicy { hooks.policiesFlushed() }
+            startReading(.hurried)
         }
         if message.type != XFRMMessage.newSA, message.type != XFRMMessage.deleteSA { hooks.routesAffected() }
         scheduleChange()
@@ -229,6 +235,7 @@ final class KernelReplicator {
     /// An SA or policy was seen: a peer hears what is new in it.
     func note(_ record: KernelRecord, isEvent: Bool) {
         guard let key = record.key else { return }
+        if case .policy(let policy) = record { hooks.policySeen(policy) }
         if isEvent {
             reading?.removed.remove(key)
         } else if reading?.removed.contains(key) == true {
@@ -310,10 +317,14 @@ final class KernelReplicator {
         var actions: [ReplicaMachine.Action] = []
         let result = codes ?? [Int32](repeating: SystemCode.noBuffers, count: operations.count)
         machine.handle(.written(result), at: Reactor.now(), actions: &actions)
-        let hasPolicies = operations.contains { operation in
+        var hasPolicies = false
+        for operation in operations {
             switch operation {
-            case .installPolicy, .deletePolicy: true
-            default: false
+            case .installPolicy(let policy):
+                hooks.policySeen(policy)
+                hasPolicies = true
+            case .deletePolicy: hasPolicies = true
+            default: break
             }
         }
         if hasPolicies { hooks.routesAffected() }

@@ -26,10 +26,14 @@ final class KernelTables {
     /// All SAs with one end on a virtual address, as last read.
     private(set) var sas: [SAIdentity: KernelSA] = [:]
 
-    private let scheme: Scheme
+    let scheme: Scheme
     private let reactor: Reactor
-    private var xfrm: NetlinkSocket?
-    private var route: NetlinkSocket?
+    private(set) var xfrm: NetlinkSocket?
+    private(set) var route: NetlinkSocket?
+    /// What a standby lets pass of its own packets.
+    var bypass = BypassPlan()
+    /// The policies that stood before this process did are known.
+    var arePoliciesRead = false
     private var xfrmEvents: NetlinkSubscription?
     private var routeEvents: NetlinkSubscription?
     private var isStandby: () -> Bool
@@ -154,7 +158,19 @@ final class KernelTables {
         case .flushed:
             refreshSAs()
             onSAsChanged()
-        case .policiesChanged: onRoutesAffected()
+        case .policiesChanged:
+            notePolicies(message)
+            onRoutesAffected()
+        default: break
+        }
+    }
+
+    private func notePolicies(_ message: NetlinkMessage) {
+        switch message.type {
+        case XFRMMessage.flushPolicy: bypass.noteFlush()
+        case XFRMMessage.newPolicy, XFRMMessage.updatePolicy:
+            guard let policy = try? KernelPolicy(parsing: message) else { return }
+            note(BypassPlan.Network(policy, ends: scheme.virtualAddresses))
         default: break
         }
     }
@@ -180,9 +196,12 @@ final class KernelTables {
     }
 
     /// Makes the reverse routes those that the policies ask for, or none; returns how many were changed.
+    ///
+    /// A standby's bypass follows every few seconds: what changes it seldom does.
     @discardableResult
     func reconcileReverseRoutes(isActive: Bool) -> Int {
         guard let route else { return 0 }
+        if isActive { reconcileBypass(isActive: true) }
         var wanted: Set<ReverseRoutePlan.Route> = []
         if isActive {
             let needs = ReverseRoutePlan.needs(of: policies(), scheme: scheme)

@@ -15,6 +15,8 @@ extension ReplicationProcess {
         replicator.hooks.copyWanted = { [unowned self] in wantCopy() }
         replicator.hooks.changed = { [unowned self] in settle() }
         replicator.hooks.routesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
+        replicator.hooks.policySeen = { [unowned self] policy in kernel?.note(BypassPlan.Network(policy)) }
+        replicator.hooks.policiesFlushed = { [unowned self] in kernel?.bypass.noteFlush() }
         replicator.hooks.backlogByteCount = { [unowned self] in session.backlogByteCount }
         replicator.hooks.isActive = { [unowned self] in role?.isActive }
         replicator.hooks.count = { [unowned self] name in count(name) }

@@ -195,14 +195,21 @@ extension ReplicationProcess {
             if isComparisonDue {
                 scheduleRoutes(afterMilliseconds: 0)
             }
-        case false? where replicator != nil: break
+        case false? where replicator != nil: reconcileBypass(isComparisonDue)
         case false?:
+            reconcileBypass(isComparisonDue)
             kernel?.refreshSAs()
             kernel?.advanceCounters(at: Reactor.now())
             if keeper.isEqual, isComparisonDue || !isVerified { charon?.wantComparison() }
         case nil: break
         }
         settle()
+    }
+
+    /// A standby looks at its own addresses every few seconds, and at once when a tunnel's network is new.
+    private func reconcileBypass(_ isDue: Bool) {
+        guard let kernel, isDue || kernel.bypass.isChanged else { return }
+        kernel.reconcileBypass(isActive: false)
     }
 
     /// Brings the reverse routes to the policies after a pause in which more changes may come.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+import SecurityAssociations
+import Testing
+
+@testable import Daemon
+
+@Suite struct BypassPlanTests {
+    private let inside = IPv4Address(10, 2, 0, 4)
+    private let outside = IPv4Address(10, 1, 0, 4)
+    private let end = IPv4Address(10, 1, 0, 100)
+
+    private func network(_ text: (UInt8, UInt8, UInt8, UInt8), _ length: Int, priority: UInt32 = 1000) throws
+        -> BypassPlan.Network
+    {
+        let selector = KernelSelector(
+            source: IPv4Prefix(address: IPv4Address(text.0, text.1, text.2, text.3), length: length),
+            destination: IPv4Prefix(address: IPv4Address(10, 0, 0, 6), length: 32))
+        var policy = KernelPolicy(selector: selector, direction: .outbound, priority: priority)
+        policy.template = .init(source: end, destination: IPv4Address(10, 1, 0, 5), requestID: 1)
+        return try #require(BypassPlan.Network(policy, ends: [end]))
+    }
+
+    @Test("a standby lets its addresses in the tunnels' networks pass, directly before the tunnels' policies")
+    func standby() throws {
+        var plan = BypassPlan()
+        plan.noteFlush()
+        #expect(plan.note(try network((10, 2, 0, 0), 24)))
+        #expect(plan.note(try network((10, 2, 0, 0), 16, priority: 900)))
+        let changes = plan.changes(isActive: false, addresses: [inside, outside])
+        #expect(changes == .init(removed: [], added: [.init(address: inside, priority: 899)]))
+        plan.noteWritten(changes)
+        #expect(!plan.isChanged)
+        #expect(plan.changes(isActive: false, addresses: [inside, outside]).isEmpty)
+    }
+
+    @Test("an Active lets nothing pass, also what a former life left")
+    func active() throws {
+        var plan = BypassPlan()
+        #expect(!plan.isAbsent)
+        #expect(plan.changes(isActive: true, addresses: [inside]).removed == [inside])
+        #expect(plan.note(try network((10, 2, 0, 0), 24)))
+        plan.noteWritten(plan.changes(isActive: false, addresses: [inside]))
+        let changes = plan.changes(isActive: true, addresses: [inside, outside])
+        #expect(changes == .init(removed: [inside]))
+        plan.noteWritten(changes)
+        #expect(plan.isAbsent)
+    }
+
+    @Test("an address that goes takes its policies along; one that comes gets some; a flush brings all again")
+    func addresses() throws {
+        var plan = BypassPlan()
+        plan.noteFlush()
+        #expect(plan.note(try network((0, 0, 0, 0), 0)))
+        plan.noteWritten(plan.changes(isActive: false, addresses: [inside]))
+        let changes = plan.changes(isActive: false, addresses: [outside])
+        #expect(changes.removed == [inside])
+        #expect(changes.added.map(\.address) == [outside])
+        plan.noteWritten(changes)
+        plan.noteFlush()
+        #expect(plan.isChanged)
+        #expect(plan.changes(isActive: false, addresses: [outside]).added.map(\.address) == [outside])
+    }
+
+    @Test("policies of others, inbound ones and a network too many are not taken")
+    func others() throws {
+        let any = IPv4Prefix(address: .any, length: 0)
+        var policy = KernelPolicy(selector: KernelSelector(source: any), direction: .outbound, priority: 5)
+        #expect(BypassPlan.Network(policy, ends: [end]) == nil)
+        policy.template = .init(source: outside, destination: end, requestID: 1)
+        #expect(BypassPlan.Network(policy, ends: [end]) == nil)
+        var plan = BypassPlan()
+        for number in 0..<BypassPlan.maximumNetworks {
+            #expect(plan.note(try network((10, UInt8(number >> 8), UInt8(number & 255), 0), 24)))
+        }
+        #expect(try !plan.note(network((11, 0, 0, 0), 24)))
+        #expect(try plan.note(network((10, 0, 0, 0), 24, priority: 1)))
+    }
+}
