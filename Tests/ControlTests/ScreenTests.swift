@@ -59,5 +59,17 @@ struct ScreenTests {
         #expect(text.contains("\nhavpn_term 3\n"))
     }
 
+    @Test("late hellos are counted by range, and become a histogram whose buckets add up")
+    func helloLateness() {
+        var counters: [String: Int] = [:]
+        for nanoseconds: UInt64 in [0, 1_000_000, 1_000_001, 9_000_000, 299_000_000, 300_000_001] {
+            counters[HelloLateness.counter(nanoseconds: nanoseconds), default: 0] += 1
+        }
+        let text = Metrics.text(counters: CountersView(counters), standby: nil, redundancy: nil)
+        let buckets = text.split(separator: "\n").filter { $0.hasPrefix("havpn_hello_lateness") }
+        #expect(buckets.map { $0.split(separator: " ")[1] } == ["2", "3", "4", "4", "4", "5", "6", "6"])
+        #expect(!Metrics.text(counters: CountersView([:]), standby: nil, redundancy: nil).contains("lateness"))
+    }
+
     private func words(_ text: String) -> [String] { text.split(separator: " ").map(String.init) }
 }

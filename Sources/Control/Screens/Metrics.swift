@@ -8,6 +8,7 @@ public enum Metrics {
         for (name, value) in counters.counters.sorted(by: { $0.key < $1.key }) {
             lines.append("havpn_events_total{name=\"\(escaped(name))\"} \(value)")
         }
+        lines += HelloLateness.metrics(of: counters.counters)
         if let standby {
             lines.append("# TYPE havpn_group_state gauge")
             for group in standby.groups {

@@ -2,6 +2,7 @@
 
 import ByteCodec
 import Configuration
+import Control
 import FirstHop
 import LinuxIO
 import Netlink
@@ -276,6 +277,7 @@ final class GroupRunner {
 
     private func noteLateness(_ event: GroupEvent, at now: Instant) {
         guard event == .deadlineReached, let due = machine.helloDeadline, due <= now else { return }
+        surroundings.count(HelloLateness.counter(nanoseconds: now.since(due).nanoseconds))
         if now.since(due) > machine.hello / 10 { surroundings.count("hello.late") }
     }
 
