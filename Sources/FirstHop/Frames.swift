@@ -9,8 +9,6 @@ public enum Frames {
     private static let etherTypeARP: UInt16 = 0x0806
     private static let internetworkControl: UInt8 = 0xc0
     private static let protocolUDP: UInt8 = 17
-    /// The size of an Ethernet header.
-    public static let ethernetHeaderByteCount = 14
 
     /// An HSRP message from `address` to its version's group with TTL 1 (RFC 2281 §5; the precedence is IOS's).
     public static func hsrp(_ message: HSRPMessage, from address: IPv4Address, sourceMAC: MACAddress) -> [UInt8] {

@@ -131,6 +131,4 @@ public enum SignalNumber {
     public static var child: Int32 { SIGCHLD }
     /// SIGKILL.
     public static var kill: Int32 { SIGKILL }
-    /// SIGUSR1.
-    public static var user1: Int32 { SIGUSR1 }
 }

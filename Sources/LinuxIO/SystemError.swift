@@ -46,28 +46,16 @@ public enum SystemCode {
     public static var addressInUse: Int32 { EADDRINUSE }
     /// No such device.
     public static var noDevice: Int32 { ENODEV }
-    /// The kernel lacks the protocol.
-    public static var protocolNotSupported: Int32 { EPROTONOSUPPORT }
     /// The operation would block.
     public static var wouldBlock: Int32 { EAGAIN }
     /// A receive queue overran.
     public static var noBuffers: Int32 { ENOBUFS }
     /// The file's permissions forbid it.
     public static var permissionDenied: Int32 { EACCES }
-    /// Not permitted.
-    public static var notPermitted: Int32 { EPERM }
-    /// The other end of a pipe or stream is gone.
-    public static var brokenPipe: Int32 { EPIPE }
-    /// The network is down.
-    public static var networkDown: Int32 { ENETDOWN }
     /// No route leads there.
     public static var networkUnreachable: Int32 { ENETUNREACH }
     /// A route says that nothing can be reached there.
     public static var hostUnreachable: Int32 { EHOSTUNREACH }
     /// An argument that the call does not take.
     public static var invalid: Int32 { EINVAL }
-    /// Nobody listens there.
-    public static var connectionRefused: Int32 { ECONNREFUSED }
-    /// A message is longer than the socket takes.
-    public static var messageTooLong: Int32 { EMSGSIZE }
 }

@@ -70,9 +70,6 @@ public struct ViciSession: Sendable {
     /// The time at which `deadlineReached` is due.
     public var nextDeadline: Instant? { deadline }
 
-    /// The number of requests not answered yet.
-    public var openRequestCount: Int { waiting.count }
-
     /// Takes one event and appends what is to be done; after `fail` nothing more is.
     public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {
         guard phase != .failed else { return }
