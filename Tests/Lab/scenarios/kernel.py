@@ -112,7 +112,7 @@ def failovers_in_a_row(world):
     return f"{rounds} failovers, outage median {outages[len(outages) // 2]:.0f} ms, worst {outages[-1]:.0f} ms"
 
 
-@scenario("kernel SAs: deletions, rekeys and changes by hand reach the standby")
+@scenario("kernel SAs: deletions, rekeys and changes by hand reach the standby", long=True)
 def changes(world):
     _begin(world)
     batch("r3", manual.pair(0x1001, 0x2001) + manual.pair(0x1002, 0x2002, reqid=2) + manual.policies())
@@ -141,7 +141,7 @@ def changes(world):
     _wait_for_equal(world)
 
 
-@scenario("kernel SAs: a standby whose replication dies, or that restarts whole, is HOT again with the same SAs")
+@scenario("kernel SAs: a standby whose replication dies, or that restarts whole, is HOT again with the same SAs", long=True)
 def standby_restarts(world):
     _begin(world)
     batch("r3", manual.bulk(200) + manual.policies())

@@ -107,7 +107,7 @@ def mixed(world):
     expect(r3.redundancy()[1] is None and r4.redundancy()[1] is None, "a session came up")
 
 
-@scenario("secured: no secret of a tunnel is on the wire, in a log or on a screen; with `security none` all are")
+@scenario("secured: no secret of a tunnel is on the wire, in a log or on a screen; with `security none` all are", long=True)
 def listener(world):
     measures = []
     for unsecured in ((), ("r3", "r4")):
