@@ -11,15 +11,23 @@ import Testing
     private let outside = IPv4Address(10, 1, 0, 4)
     private let end = IPv4Address(10, 1, 0, 100)
 
+    private func policy(_ source: IPv4Prefix, priority: UInt32, direction: KernelPolicy.Direction = .outbound)
+        -> ReplicatedPolicy
+    {
+        let selector = ReplicatedSelector(
+            source: SAAddress(source.address), sourceLength: UInt8(source.length),
+            destination: SAAddress(IPv4Address(10, 0, 0, 6)), destinationLength: 32)
+        var policy = ReplicatedPolicy(key: PolicyKey(direction: direction, selector: selector))
+        policy.priority = priority
+        policy.templates = [.init(source: SAAddress(end), destination: SAAddress(IPv4Address(10, 1, 0, 5)))]
+        return policy
+    }
+
     private func network(_ text: (UInt8, UInt8, UInt8, UInt8), _ length: Int, priority: UInt32 = 1000) throws
         -> BypassPlan.Network
     {
-        let selector = KernelSelector(
-            source: IPv4Prefix(address: IPv4Address(text.0, text.1, text.2, text.3), length: length),
-            destination: IPv4Prefix(address: IPv4Address(10, 0, 0, 6), length: 32))
-        var policy = KernelPolicy(selector: selector, direction: .outbound, priority: priority)
-        policy.template = .init(source: end, destination: IPv4Address(10, 1, 0, 5), requestID: 1)
-        return try #require(BypassPlan.Network(policy, ends: [end]))
+        let prefix = IPv4Prefix(address: IPv4Address(text.0, text.1, text.2, text.3), length: length)
+        return try #require(BypassPlan.Network(policy(prefix, priority: priority)))
     }
 
     @Test("a standby lets its addresses in the tunnels' networks pass, directly before the tunnels' policies")
@@ -63,13 +71,13 @@ import Testing
         #expect(plan.changes(isActive: false, addresses: [outside]).added.map(\.address) == [outside])
     }
 
-    @Test("policies of others, inbound ones and a network too many are not taken")
+    @Test("inbound policies, those without a tunnel and a network too many are not taken")
     func others() throws {
         let any = IPv4Prefix(address: .any, length: 0)
-        var policy = KernelPolicy(selector: KernelSelector(source: any), direction: .outbound, priority: 5)
-        #expect(BypassPlan.Network(policy, ends: [end]) == nil)
-        policy.template = .init(source: outside, destination: end, requestID: 1)
-        #expect(BypassPlan.Network(policy, ends: [end]) == nil)
+        #expect(BypassPlan.Network(policy(any, priority: 5, direction: .inbound)) == nil)
+        var transport = policy(any, priority: 5)
+        transport.templates[0].mode = 0
+        #expect(BypassPlan.Network(transport) == nil)
         var plan = BypassPlan()
         for number in 0..<BypassPlan.maximumNetworks {
             #expect(plan.note(try network((10, UInt8(number >> 8), UInt8(number & 255), 0), 24)))

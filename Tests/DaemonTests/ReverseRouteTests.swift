@@ -37,12 +37,14 @@ import Testing
         return try #require(Scheme(model))
     }
 
-    func policy(_ destination: IPv4Prefix, peer: IPv4Address, source: IPv4Address = IPv4Address(10, 1, 0, 100))
-        -> KernelPolicy
-    {
-        var policy = KernelPolicy(
-            selector: KernelSelector(destination: destination), direction: .outbound, priority: 1)
-        policy.template = .init(source: source, destination: peer, requestID: 1)
+    func policy(
+        _ destination: IPv4Prefix, peer: IPv4Address, source: IPv4Address = IPv4Address(10, 1, 0, 100),
+        direction: KernelPolicy.Direction = .outbound
+    ) -> ReplicatedPolicy {
+        let selector = ReplicatedSelector(
+            destination: SAAddress(destination.address), destinationLength: UInt8(destination.length))
+        var policy = ReplicatedPolicy(key: PolicyKey(direction: direction, selector: selector))
+        policy.templates = [.init(source: SAAddress(source), destination: SAAddress(peer))]
         return policy
     }
 
@@ -63,10 +65,14 @@ import Testing
         let network = IPv4Prefix(address: IPv4Address(10, 9, 9, 0), length: 24)
         let virtual = IPv4Address(10, 1, 0, 100)
         #expect(
-            ReverseRoutePlan.needs(of: policies, scheme: scheme) == [
+            policies.compactMap { ReverseRoutePlan.Need($0, scheme: scheme) } == [
                 .init(destination: branch, peer: peer, source: virtual),
                 .init(destination: network, peer: peer, source: virtual),
             ])
+        #expect(ReverseRoutePlan.Need(policy(branch, peer: peer, direction: .inbound), scheme: scheme) == nil)
+        var blocking = policy(branch, peer: peer)
+        blocking.action = 1
+        #expect(ReverseRoutePlan.Need(blocking, scheme: scheme) == nil)
     }
 
     @Test("a peer without a route has none, and the lower of two peers wins")
@@ -75,13 +81,55 @@ import Testing
         let other = IPv4Address(10, 1, 0, 9)
         let otherHop = ReverseRoutePlan.NextHop(gateway: other, interfaceIndex: 3)
         let needs: Set<ReverseRoutePlan.Need> = [
-            .init(destination: branch, peer: peer), .init(destination: branch, peer: other),
+            .init(destination: branch, peer: peer, source: nil), .init(destination: branch, peer: other, source: nil),
         ]
         #expect(ReverseRoutePlan.routes(for: needs, nextHops: [:]).isEmpty)
         #expect(
             ReverseRoutePlan.routes(for: needs, nextHops: [peer: hop, other: otherHop]) == [
                 .init(destination: branch, nextHop: hop)
             ])
+    }
+
+    @Test("a policy that replaces its like changes no need; the last of a need takes it along")
+    func tunnelPolicies() throws {
+        let scheme = try scheme()
+        var tunnels = TunnelPolicies()
+        let first = policy(branch, peer: peer)
+        var second = first
+        second.key.mark = KernelSA.Mark(value: 1, mask: 1)
+        #expect(tunnels.note(first, scheme: scheme) == .needs)
+        #expect(tunnels.note(first, scheme: scheme) == .nothing)
+        #expect(tunnels.note(second, scheme: scheme) == .nothing)
+        #expect(tunnels.remove(first.key) == .nothing)
+        #expect(Array(tunnels.needs) == [.init(destination: branch, peer: peer, source: IPv4Address(10, 1, 0, 100))])
+        #expect(tunnels.remove(second.key) == .needs)
+        #expect(tunnels.needs.isEmpty)
+    }
+
+    @Test("a reading sweeps what it does not see, and does not bring back what went meanwhile")
+    func policyReading() throws {
+        let scheme = try scheme()
+        var tunnels = TunnelPolicies()
+        let kept = policy(branch, peer: peer)
+        let gone = policy(IPv4Prefix(address: IPv4Address(10, 8, 0, 0), length: 24), peer: peer)
+        let removed = policy(IPv4Prefix(address: IPv4Address(10, 7, 0, 0), length: 24), peer: peer)
+        for each in [kept, gone, removed] { _ = tunnels.note(each, scheme: scheme) }
+        tunnels.beginReading()
+        #expect(tunnels.remove(removed.key) == .needs)
+        #expect(tunnels.noteRead(kept, scheme: scheme) == .nothing)
+        #expect(tunnels.noteRead(removed, scheme: scheme) == .nothing)
+        #expect(tunnels.endReading() == .needs)
+        #expect(tunnels.needs.map(\.destination) == [branch])
+        #expect(tunnels.noteRead(removed, scheme: scheme) == .needs)
+    }
+
+    @Test("policies beyond the limit are refused")
+    func policyLimit() throws {
+        let scheme = try scheme()
+        var tunnels = TunnelPolicies(limit: 1)
+        #expect(tunnels.note(policy(branch, peer: peer), scheme: scheme) == .needs)
+        let other = policy(IPv4Prefix(address: IPv4Address(10, 8, 0, 0), length: 24), peer: peer)
+        #expect(tunnels.note(other, scheme: scheme) == .refused)
     }
 
     @Test("standing routes are kept, changed ones replaced, needless ones deleted")

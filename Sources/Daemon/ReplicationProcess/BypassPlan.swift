@@ -24,16 +24,7 @@ struct BypassPlan {
         var prefix: IPv4Prefix
         var priority: UInt32
 
-        /// The local network of a policy that demands a tunnel of ours, nil for any other.
-        init?(_ policy: KernelPolicy, ends: Set<IPv4Address>) {
-            guard policy.direction == .outbound, let template = policy.template, template.mode == .tunnel,
-                ends.contains(template.source)
-            else { return nil }
-            prefix = policy.selector.source
-            priority = policy.priority
-        }
-
-        /// The same of a policy that is replicated, whose ends are known to be ours.
+        /// The local network of an outbound policy that demands a tunnel, nil for any other.
         init?(_ policy: ReplicatedPolicy) {
             guard policy.key.direction == .outbound, policy.templates.first?.mode == 1,
                 let source = policy.key.selector.source.ipv4, policy.key.selector.sourceLength <= 32

@@ -44,6 +44,7 @@ extension KernelReplicator {
             return
         }
         machine.beginReading()
+        hooks.readingBegan()
         areKeysHidden = false
         if pace == .copy { hooks.copyBegun(UInt32(clamping: machine.table.count)) }
         scheduleStep(number, after: .zero)
@@ -110,6 +111,7 @@ extension KernelReplicator {
     private func finish(_ current: Reading) {
         reading = nil
         lastReading = Reactor.now()
+        hooks.readingEnded()
         let isActive = hooks.isActive() == true
         for key in machine.endReading() where isActive {
             hooks.record(KernelRecord.removed(key).encoded().bytes, key)

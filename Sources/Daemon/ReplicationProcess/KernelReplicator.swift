@@ -29,10 +29,13 @@ final class KernelReplicator {
         var copyWanted: () -> Void = {}
         /// Facts changed: evaluate.
         var changed: () -> Void = {}
-        /// Policies changed that reverse routes depend on.
-        var routesAffected: () -> Void = {}
-        /// A policy of ours stands in the kernel.
-        var policySeen: (ReplicatedPolicy) -> Void = { _ in }
+        /// A policy of ours came into the kernel, stands in a piece of a reading, or went.
+        var policyCame: (ReplicatedPolicy) -> Void = { _ in }
+        var policyRead: (ReplicatedPolicy) -> Void = { _ in }
+        var policyWent: (PolicyKey) -> Void = { _ in }
+        /// A reading of all policies begins, perhaps anew, and ends.
+        var readingBegan: () -> Void = {}
+        var readingEnded: () -> Void = {}
         /// All policies went.
         var policiesFlushed: () -> Void = {}
         /// Bytes that wait for the transport.
@@ -203,7 +206,6 @@ final class KernelReplicator {
             if message.type == XFRMMessage.flushPolicy { hooks.policiesFlushed() }
             startReading(.hurried)
         }
-        if message.type != XFRMMessage.newSA, message.type != XFRMMessage.deleteSA { hooks.routesAffected() }
         scheduleChange()
     }
 
@@ -235,7 +237,7 @@ final class KernelReplicator {
     /// An SA or policy was seen: a peer hears what is new in it.
     func note(_ record: KernelRecord, isEvent: Bool) {
         guard let key = record.key else { return }
-        if case .policy(let policy) = record { hooks.policySeen(policy) }
+        if case .policy(let policy) = record { isEvent ? hooks.policyCame(policy) : hooks.policyRead(policy) }
         if isEvent {
             reading?.removed.remove(key)
         } else if reading?.removed.contains(key) == true {
@@ -247,6 +249,7 @@ final class KernelReplicator {
     }
 
     private func noteRemoved(_ key: RecordKey) {
+        if case .policy(let key) = key { hooks.policyWent(key) }
         if reading != nil { reading?.removed.insert(key) }
         guard machine.noteRemoved(key), hooks.isActive() == true else { return }
         hooks.record(KernelRecord.removed(key).encoded().bytes, key)
@@ -317,17 +320,13 @@ final class KernelReplicator {
         var actions: [ReplicaMachine.Action] = []
         let result = codes ?? [Int32](repeating: SystemCode.noBuffers, count: operations.count)
         machine.handle(.written(result), at: Reactor.now(), actions: &actions)
-        var hasPolicies = false
         for operation in operations {
             switch operation {
-            case .installPolicy(let policy):
-                hooks.policySeen(policy)
-                hasPolicies = true
-            case .deletePolicy: hasPolicies = true
+            case .installPolicy(let policy): hooks.policyCame(policy)
+            case .deletePolicy(let key): hooks.policyWent(key)
             default: break
             }
         }
-        if hasPolicies { hooks.routesAffected() }
         adapt(to: Reactor.now().since(start), count: operations.count)
         perform(actions)
     }

@@ -6,9 +6,9 @@ import Primitives
 import SecurityAssociations
 
 extension KernelTables {
-    /// Takes the local network of a policy that came into the kernel.
-    func note(_ network: BypassPlan.Network?) {
-        guard let network, !bypass.note(network) else { return }
+    /// Takes the local network of a policy that stands in the kernel.
+    func noteLocalNetwork(of policy: ReplicatedPolicy) {
+        guard let network = BypassPlan.Network(policy), !bypass.note(network) else { return }
         count("bypass.networkLimit")
     }
 
@@ -17,11 +17,6 @@ extension KernelTables {
     /// An Active does so before it installs routes into its tunnels: no packet may leave beside them in the clear.
     func reconcileBypass(isActive: Bool) {
         guard let xfrm, let route, !(isActive && bypass.isAbsent) else { return }
-        if !isActive, scheme.strongSwan != nil, !arePoliciesRead {
-            // Events tell of what comes; what stood before this process did is read once.
-            arePoliciesRead = true
-            for policy in policies() { note(BypassPlan.Network(policy, ends: scheme.virtualAddresses)) }
-        }
         guard let messages = try? route.dump(AddressRequest.dump()) else { return count("bypass.readFailed") }
         let addresses = messages.compactMap { try? AddressInfo(parsing: $0) }
             .filter { !$0.isOwn && !scheme.virtualAddresses.contains($0.address) && $0.address.value >> 24 != 127 }

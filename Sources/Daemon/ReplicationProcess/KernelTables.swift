@@ -27,13 +27,18 @@ final class KernelTables {
     private(set) var sas: [SAIdentity: KernelSA] = [:]
 
     let scheme: Scheme
-    private let reactor: Reactor
+    let reactor: Reactor
     private(set) var xfrm: NetlinkSocket?
     private(set) var route: NetlinkSocket?
     /// What a standby lets pass of its own packets.
     var bypass = BypassPlan()
+    /// What the policies want routes for.
+    var tunnels = TunnelPolicies()
     /// The policies that stood before this process did are known.
     var arePoliciesRead = false
+    var policyReader: XFRMRecordReader
+    var policyReading: PolicyReading?
+    private var nextHops: [IPv4Address: ReverseRoutePlan.NextHop?] = [:]
     private var xfrmEvents: NetlinkSubscription?
     private var routeEvents: NetlinkSubscription?
     private var isStandby: () -> Bool
@@ -48,6 +53,7 @@ final class KernelTables {
         self.isStandby = isStandby
         self.isInherited = isInherited
         counters = OutboundCounters(settings: scheme.marginSettings)
+        policyReader = XFRMRecordReader(ends: Set(scheme.virtualAddresses.map(SAAddress.init)))
     }
 
     /// Opens the sockets that are not open yet; called again until it works.
@@ -55,12 +61,14 @@ final class KernelTables {
         do {
             if xfrm == nil { xfrm = try NetlinkSocket(.xfrm) }
             if route == nil { route = try NetlinkSocket(.route) }
-            // With `ike-daemon none` the replicator hears the kernel; hearing all twice would cost twice.
-            if xfrmEvents == nil, scheme.strongSwan != nil {
-                let groups = XFRMGroups.sa | XFRMGroups.policy | XFRMGroups.expire
+            // The kernel replicator hears the kernel itself; hearing all twice would cost twice.
+            if xfrmEvents == nil, scheme.strongSwan != nil || !scheme.isStateful {
+                let sas = scheme.strongSwan == nil ? 0 : XFRMGroups.sa
+                let groups = sas | XFRMGroups.policy | XFRMGroups.expire
                 xfrmEvents = try NetlinkSubscription(.xfrm, groups: groups, on: reactor) { [weak self] event in
                     self?.takeXFRM(event)
                 }
+                readPolicies()
             }
             if routeEvents == nil {
                 let groups = RouteGroups.ipv4Route | RouteGroups.link
@@ -141,8 +149,7 @@ final class KernelTables {
             refreshSAs()
             advanceCounters(at: Reactor.now())
             onSAsChanged()
-            onRoutesAffected()
-            return
+            return readPolicies()
         }
         guard let change = try? XFRMEvent(parsing: message) else { return }
         switch change {
@@ -158,19 +165,7 @@ final class KernelTables {
         case .flushed:
             refreshSAs()
             onSAsChanged()
-        case .policiesChanged:
-            notePolicies(message)
-            onRoutesAffected()
-        default: break
-        }
-    }
-
-    private func notePolicies(_ message: NetlinkMessage) {
-        switch message.type {
-        case XFRMMessage.flushPolicy: bypass.noteFlush()
-        case XFRMMessage.newPolicy, XFRMMessage.updatePolicy:
-            guard let policy = try? KernelPolicy(parsing: message) else { return }
-            note(BypassPlan.Network(policy, ends: scheme.virtualAddresses))
+        case .policiesChanged: takePolicy(message)
         default: break
         }
     }
@@ -182,8 +177,8 @@ final class KernelTables {
     }
 
     private func takeRoute(_ event: NetlinkSubscription.Event) {
-        guard case .message(let message) = event else { return onRoutesAffected() }
-        if let info = try? RouteInfo(parsing: message), info.isOwn { return }
+        if case .message(let message) = event, let info = try? RouteInfo(parsing: message), info.isOwn { return }
+        nextHops = [:]
         onRoutesAffected()
     }
 
@@ -201,13 +196,14 @@ final class KernelTables {
     @discardableResult
     func reconcileReverseRoutes(isActive: Bool) -> Int {
         guard let route else { return 0 }
-        if isActive { reconcileBypass(isActive: true) }
         var wanted: Set<ReverseRoutePlan.Route> = []
         if isActive {
-            let needs = ReverseRoutePlan.needs(of: policies(), scheme: scheme)
+            reconcileBypass(isActive: true)
+            // The end of the reading calls again.
+            guard arePoliciesRead else { return 0 }
             var hops: [IPv4Address: ReverseRoutePlan.NextHop] = [:]
-            for peer in Set(needs.map(\.peer)) { hops[peer] = nextHop(toward: peer, route) }
-            wanted = ReverseRoutePlan.routes(for: needs, nextHops: hops)
+            for peer in Set(tunnels.needs.map(\.peer)) { hops[peer] = nextHop(toward: peer, route) }
+            wanted = ReverseRoutePlan.routes(for: tunnels.needs, nextHops: hops)
         }
         let (replace, delete) = ReverseRoutePlan.difference(standing: standingRoutes(route), wanted: wanted)
         let requests =
@@ -240,10 +236,17 @@ final class KernelTables {
     }
 
     /// The next hop toward a peer; a peer on a connected network is its own.
+    ///
+    /// The kernel is asked once, until another route changes.
     private func nextHop(toward peer: IPv4Address, _ socket: NetlinkSocket) -> ReverseRoutePlan.NextHop? {
-        guard let answer = try? socket.request(RouteRequest.lookUp(peer)).first,
+        if let known = nextHops[peer] { return known }
+        var hop: ReverseRoutePlan.NextHop?
+        if let answer = try? socket.request(RouteRequest.lookUp(peer)).first,
             let info = try? RouteInfo(parsing: answer), let interface = info.interfaceIndex
-        else { return nil }
-        return ReverseRoutePlan.NextHop(gateway: info.gateway ?? peer, interfaceIndex: interface)
+        {
+            hop = ReverseRoutePlan.NextHop(gateway: info.gateway ?? peer, interfaceIndex: interface)
+        }
+        nextHops[peer] = .some(hop)
+        return hop
     }
 }

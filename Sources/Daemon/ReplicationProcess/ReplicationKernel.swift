@@ -14,8 +14,11 @@ extension ReplicationProcess {
         replicator.hooks.acknowledge = { [unowned self] sequence in drive(.recordsDelivered(through: sequence)) }
         replicator.hooks.copyWanted = { [unowned self] in wantCopy() }
         replicator.hooks.changed = { [unowned self] in settle() }
-        replicator.hooks.routesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
-        replicator.hooks.policySeen = { [unowned self] policy in kernel?.note(BypassPlan.Network(policy)) }
+        replicator.hooks.policyCame = { [unowned self] policy in kernel?.note(policy) }
+        replicator.hooks.policyRead = { [unowned self] policy in kernel?.noteRead(policy) }
+        replicator.hooks.policyWent = { [unowned self] key in kernel?.remove(key) }
+        replicator.hooks.readingBegan = { [unowned self] in kernel?.tunnels.beginReading() }
+        replicator.hooks.readingEnded = { [unowned self] in kernel?.notePoliciesRead() }
         replicator.hooks.policiesFlushed = { [unowned self] in kernel?.bypass.noteFlush() }
         replicator.hooks.backlogByteCount = { [unowned self] in session.backlogByteCount }
         replicator.hooks.isActive = { [unowned self] in role?.isActive }

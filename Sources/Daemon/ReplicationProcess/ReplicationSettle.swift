@@ -192,9 +192,7 @@ extension ReplicationProcess {
             reportCounters()
             if isReplicating { drive(.digestTaken(replicator?.machine.table.digest ?? keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
-            if isComparisonDue {
-                scheduleRoutes(afterMilliseconds: 0)
-            }
+            if tickCount % routeCheckSeconds == 0 { scheduleRoutes(afterMilliseconds: 0) }
         case false? where replicator != nil: reconcileBypass(isComparisonDue)
         case false?:
             reconcileBypass(isComparisonDue)
@@ -205,6 +203,9 @@ extension ReplicationProcess {
         }
         settle()
     }
+
+    /// How often standing routes are compared with the wanted ones, in seconds: the more there are, the less often.
+    private var routeCheckSeconds: Int { Self.comparisonSeconds * (1 + (kernel?.tunnels.count ?? 0) / 1000) }
 
     /// A standby looks at its own addresses every few seconds, and at once when a tunnel's network is new.
     private func reconcileBypass(_ isDue: Bool) {

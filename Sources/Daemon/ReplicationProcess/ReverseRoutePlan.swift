@@ -27,36 +27,41 @@ struct ReverseRoutePlan {
         var peer: IPv4Address
         /// Our end of the tunnel, a virtual address.
         var source: IPv4Address?
+
+        /// Makes a need from its fields.
+        init(destination: IPv4Prefix, peer: IPv4Address, source: IPv4Address?) {
+            self.destination = destination
+            self.peer = peer
+            self.source = source
+        }
+
+        /// The need of an outbound tunnel policy from our address to a peer whose map says `reverse-route`.
+        ///
+        /// A selector for everything needs none: it would replace the default route. Nor does the peer itself.
+        init?(_ policy: ReplicatedPolicy, scheme: Scheme) {
+            guard policy.key.direction == .outbound, policy.action == 0, let template = policy.templates.first,
+                template.mode == 1, let source = template.source.ipv4, let peer = template.destination.ipv4,
+                scheme.virtualAddresses.contains(source), scheme.hasReverseRoute(for: peer),
+                let network = policy.key.selector.destination.ipv4,
+                1...32 ~= policy.key.selector.destinationLength
+            else { return nil }
+            let prefix = IPv4Prefix(address: network, length: Int(policy.key.selector.destinationLength))
+            guard !prefix.contains(peer) else { return nil }
+            destination = IPv4Prefix(address: prefix.network, length: prefix.length)
+            self.peer = peer
+            self.source = source
+        }
     }
 
     /// The most routes that are injected; the rest is counted.
     static let maximumRoutes = 65_536
 
-    /// The needs of the outbound tunnel policies from our addresses to peers whose map says `reverse-route`.
-    ///
-    /// A selector for everything needs none: it would replace the default route. Nor does the peer itself.
-    static func needs(of policies: [KernelPolicy], scheme: Scheme) -> Set<Need> {
-        var needs: Set<Need> = []
-        for policy in policies where policy.direction == .outbound && !policy.isBlocking {
-            guard let template = policy.template, template.mode == .tunnel,
-                scheme.virtualAddresses.contains(template.source),
-                scheme.hasReverseRoute(for: template.destination)
-            else { continue }
-            let selector = policy.selector.destination
-            let network = IPv4Prefix(
-                address: IPv4Address(selector.address.value & selector.mask), length: selector.length)
-            guard network.length > 0, !network.contains(template.destination) else { continue }
-            guard needs.count < maximumRoutes else { break }
-            needs.insert(Need(destination: network, peer: template.destination, source: template.source))
-        }
-        return needs
-    }
-
     /// The routes for the needs whose peer can be reached; of two peers for one network the lower address wins.
-    static func routes(for needs: Set<Need>, nextHops: [IPv4Address: NextHop]) -> Set<Route> {
+    static func routes(for needs: some Collection<Need>, nextHops: [IPv4Address: NextHop]) -> Set<Route> {
         var chosen: [IPv4Prefix: (need: Need, hop: NextHop)] = [:]
         for need in needs {
             guard let hop = nextHops[need.peer] else { continue }
+            guard chosen.count < maximumRoutes || chosen[need.destination] != nil else { continue }
             if let other = chosen[need.destination], other.need.peer < need.peer { continue }
             chosen[need.destination] = (need, hop)
         }
