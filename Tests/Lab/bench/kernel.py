@@ -7,10 +7,11 @@ import socket
 import statistics
 import time
 
-from measures import (begin_without_daemon, load_of, memory, private_memory, sent_bytes, silences, spread, wait_for_hot)
+from measures import (
+    begin_without_daemon, late_hellos, load_of, memory, private_memory, sent_bytes, silences, spread, wait_for_hot)
 
 from havpnlab import manual, takeover, topology, xfrm
-from havpnlab.system import inside, run
+from havpnlab.system import inside, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
 from havpnlab.world import GATEWAYS, Monitor
 
@@ -47,12 +48,15 @@ def bulk(world, sizes, runs, measured):
         measured["ike-daemon none: bulk against ip -batch"] = min(
             statistics.median(ratios), measured.get("ike-daemon none: bulk against ip -batch", 1e9))
         measured["bytes per SA on the wire"] = wire
+        late = late_hellos(world)
+        measured["hellos late by a tenth of their interval"] = max(
+            late, measured.get("hellos late by a tenth of their interval", 0))
         if size >= 10_000:
             measured["memory per SA, bytes"] = max(*held, measured.get("memory per SA, bytes", 0))
         print(f"{size} SAs: copied at {spread(rates, 'SAs/s')}, {spread(ratios, 'of ip -batch')}; "
               f"HOT after {spread([result['hot'] for result in results], 's')}; {wire:.0f} bytes per SA on the wire; "
               f"memory per SA {held[0]:.0f} (active) and {held[1]:.0f} (standby) bytes, in all "
-              f"{memory(world, 'r3') >> 20} and {memory(world, 'r4') >> 20} MiB; {silences(world)} silences", flush=True)
+              f"{memory(world, 'r3') >> 20} and {memory(world, 'r4') >> 20} MiB; {late} late hellos, {silences(world)} silences", flush=True)
         world.reset()
 
 
@@ -109,6 +113,37 @@ def takeovers(world, sizes, runs, measured):
         world.reset()
         topology.plug_all_cables()
     measured["takeover: first ESP with the most SAs against none"] = medians[max(sizes)] / medians[0]
+
+
+def routes(world, tunnels, measured):
+    """Routes of so many tunnels: the load they cause at rest, and when the last one stands behind a takeover."""
+    begin_without_daemon(world)
+    manual.tunnel("r3")
+    lines = manual.bulk(2 * tunnels)
+    for number in range(tunnels):
+        lines.append(f"xfrm policy add src 10.2.0.0/24 dst 10.200.{number >> 8}.{number & 255}/32 dir out priority 1000 "
+                     f"tmpl src {VIRTUAL_ADDRESS} dst {manual.PEER} proto esp reqid {10 + number} mode tunnel")
+    run("ip", "-n", "r3", "-batch", "-", text="\n".join(lines) + "\n", timeout=600)
+    manual.wait_for_count("r4", 2 * tunnels + 2, 300)
+    wait_for_hot(world, 300)
+    wait_until(lambda: _standing_routes("r3") == tunnels + 1, 60, f"r3 has {_standing_routes('r3')} routes", pause=0.5)
+    world.bring_tunnel_up()
+    time.sleep(10)
+    loads = [load_of(world, router, 10) for router in GATEWAYS]
+    monitor = Monitor("r4", "route")
+    leg = takeover.away(world)
+    came = sorted(at for at, line in monitor.stop() if at >= leg.at and line.startswith("10.200.")
+                  and "proto 114" in line and "Deleted" not in line)
+    last = (came[tunnels - 1] - leg.at) * 1000 if len(came) >= tunnels else float("nan")
+    print(f"{tunnels} tunnels with a route each: the replication process takes {loads[0]:.1f} % (active) and {loads[1]:.1f} % "
+          f"(standby) of a processor at rest; takeover: first ESP {leg.first_esp:.0f} ms, last route {last:.0f} ms; "
+          f"{leg.sequence_errors} sequence errors; {silences(world)} silences", flush=True)
+    world.reset()
+    topology.plug_all_cables()
+
+
+def _standing_routes(router):
+    return len(run("ip", "-n", router, "route", "show", "proto", "114").splitlines())
 
 
 def traffic_counters(world, size, measured):

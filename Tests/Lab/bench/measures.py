@@ -82,6 +82,11 @@ def silences(world):
     return sum(world.gateways[router].counters().get("session.peerSilent", 0) for router in GATEWAYS)
 
 
+def late_hellos(world):
+    """How many hellos left later than a tenth of their interval since the daemons started."""
+    return sum(world.gateways[router].counters().get("hello.late", 0) for router in GATEWAYS)
+
+
 def verdict(measured):
     """Prints what was measured against the budgets; 1 if one was missed."""
     with open(os.path.join(HERE, "thresholds.json")) as file:

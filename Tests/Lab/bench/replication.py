@@ -3,7 +3,7 @@
 
     scripts/bench replication [--sizes 1000,10000,50000] [--runs 5] [--tunnels 300] [--parts …]
 
-Parts: latency, bulk, takeover, traffic, rest, strongswan. Ratios are of one run on one machine; the milliseconds of a
+Parts: latency, bulk, takeover, routes, traffic, rest, strongswan. Ratios are of one run on one machine; the milliseconds of a
 lab with one processor for five routers are noisy.
 """
 
@@ -16,7 +16,7 @@ from measures import verdict
 
 from havpnlab.world import World
 
-PARTS = "latency,bulk,takeover,traffic,rest,strongswan"
+PARTS = "latency,bulk,takeover,routes,traffic,rest,strongswan"
 
 
 def main():
@@ -32,6 +32,7 @@ def main():
         "latency": [lambda: kernel.latency(world, options.runs, measured), lambda: charon.latency(world, options.runs, measured)],
         "bulk": [lambda: kernel.bulk(world, sizes, options.runs, measured)],
         "takeover": [lambda: kernel.takeovers(world, sizes, options.runs, measured)],
+        "routes": [lambda: kernel.routes(world, min(2000, max(sizes) // 2), measured)],
         "traffic": [lambda: kernel.traffic_counters(world, min(10_000, max(sizes)), measured)],
         "rest": [lambda: kernel.at_rest(world, measured)],
         "strongswan": [lambda: charon.restore(world, options.tunnels, options.runs, measured)],
