@@ -155,6 +155,14 @@ final class Kernel: ProcessModel {
         outbound.removeAll { entry in !pairs.contains { $0.outbound == entry.spi } }
     }
 
+    /// Mirrors KernelTables.swift `remove(leftovers:)`.
+    func remove(leftovers: [KernelSA]) {
+        for spi in leftovers.map(\.identity.spi) {
+            simulation.note("\(node.name): left over: SPI \(spi)")
+            removeSAs(ChildSPIPair(inbound: spi, outbound: spi))
+        }
+    }
+
     /// How many listed children lack one of their SAs here.
     func missingSAs(of listing: [ListedIKE]) -> Int {
         let installed = listing.flatMap(\.children).filter { $0.state == "INSTALLED" }.map(\.spis)
@@ -184,6 +192,15 @@ final class Kernel: ProcessModel {
     }
 
     func outboundSAs() -> [KernelSA] { outbound.map { Self.sa($0.spi, $0.last) } }
+
+    /// All SAs.
+    func sas() -> [KernelSA] {
+        let own = ClusterSettings.virtualAddress
+        return outboundSAs()
+            + inbound.sorted().map {
+                KernelSA(identity: SAIdentity(destination: own, spi: $0), source: Self.peerAddress)
+            }
+    }
 
     private static func sa(_ spi: UInt32, _ last: UInt64) -> KernelSA {
         var sa = KernelSA(

@@ -150,11 +150,14 @@ extension ReplicationModel {
     func compareActive() {
         guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon.version else { return }
         let settled = keeper.journal.lastSequence
+        let sas = kernel.sas()
         charon.list { [unowned self] listing in
             guard let listing, role?.isActive == true, !hasLostSAs else { return }
             let missed = ReconciliationPlan.missedDeletions(
                 journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
             for message in missed { record(message) }
+            let gateways: Set = [ClusterSettings.virtualAddress]
+            kernel.remove(leftovers: leftovers.leftovers(among: sas, listing: listing, gateways: gateways))
             askForUncovered(listing)
         }
     }

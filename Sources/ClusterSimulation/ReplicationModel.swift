@@ -44,6 +44,7 @@ final class ReplicationModel: ProcessModel {
     var lossDeadline: Instant?
     var hasLostSAs = false
     var uncovered: Set<IKESPIPair> = []
+    var leftovers = LeftoverSearch()
     var isCoverageKnown = true
     var tickCount = 0
     var isSettling = false
@@ -80,7 +81,7 @@ final class ReplicationModel: ProcessModel {
         (isDrainingActions, wasSessionUp, isPeerPopulated, isVerified) = (false, false, false, false)
         (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
-        (uncovered, isCoverageKnown, inheritedSPIs) = ([], true, [])
+        (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
         (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)

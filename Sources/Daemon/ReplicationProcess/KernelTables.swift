@@ -130,7 +130,11 @@ final class KernelTables {
     func removeSAs(except pairs: Set<ChildSPIPair>) {
         refreshSAs()
         let kept = Set(pairs.flatMap { [$0.inbound, $0.outbound] })
-        let leftovers = sas.values.filter { !kept.contains($0.identity.spi) }
+        remove(leftovers: sas.values.filter { !kept.contains($0.identity.spi) })
+    }
+
+    /// Removes SAs that an IKE daemon which died has left behind.
+    func remove(leftovers: [KernelSA]) {
         guard let xfrm, !leftovers.isEmpty else { return }
         _ = try? xfrm.batch(leftovers.map { XFRMRequest.delete($0.identity, mark: $0.mark) })
         for _ in leftovers { count("kernel.leftoverRemoved") }

@@ -237,10 +237,11 @@ extension ReplicationProcess {
         settle()
     }
 
-    /// Looks for deletions that charon did not tell, and passes them on.
+    /// Looks for deletions that charon did not tell, and passes them on; and for what a killed charon has left.
     func compareActive() {
         guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon?.version else { return }
         let settled = keeper.journal.lastSequence
+        let sas = kernel?.sas ?? [:]
         charon?.list { [weak self] listing in
             guard let self, let listing, role?.isActive == true, !hasLostSAs else { return }
             let missed = ReconciliationPlan.missedDeletions(
@@ -249,6 +250,9 @@ extension ReplicationProcess {
                 count("journal.missedDeletion")
                 record(message)
             }
+            let gateways = scheme?.virtualAddresses ?? []
+            let found = leftovers.leftovers(among: sas.values, listing: listing, gateways: gateways)
+            kernel?.remove(leftovers: found)
             askForUncovered(listing)
             rekeyOverdue(listing)
         }

@@ -78,6 +78,7 @@ final class ReplicationProcess {
     var uncovered: Set<IKESPIPair> = []
     /// Children that passed their soft end while this node was standby.
     var overdueRekeys = OverdueRekeys()
+    var leftovers = LeftoverSearch()
     /// False behind a borrowed journal, until charon was seen to hold nothing beyond it.
     var isCoverageKnown = true
     var machineTimer: TimerToken?
