@@ -129,6 +129,9 @@ final class Checker {
         guard simulation.settings.isStateful else { return }
         if from == .active { checkYielding(node) }
         guard to == .active else { return }
+        // A process that was started anew goes on in the role that its node has had all the time, and takes nothing.
+        let roleTerm = node.failover.machine.roleTerm
+        if node.replication.role == ReplicationModel.Role(isActive: true, term: roleTerm) { return }
         for other in simulation.nodes where other !== node {
             let machine = other.failover.machine
             guard other.isPowered, !other.isPaused, other.failover.isAlive, !other.failover.isStalled,

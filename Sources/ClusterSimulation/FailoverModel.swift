@@ -66,7 +66,7 @@ final class FailoverModel: ProcessModel {
         let early = earlyRoles
         earlyRoles = []
         for (role, term) in early where role.isBriefing { handle(.roleMessageReceived(role, term: term)) }
-        if isAdopting { handle(.resumed) }
+        if isAdopting { handle(.resumed(isFenced: kernel.isFenceUp)) }
         if isResuming, machine.isFenceUp { kernel.setFence(true) }
         if kernel.hasAddress, !machine.holdsAddress { kernel.deleteAddress() }
         isConfigured = true

@@ -20,8 +20,9 @@ public enum GroupEvent: Hashable, Sendable {
     case switchoverRequested(force: Bool)
     /// The daemon ends in order.
     case stopRequested
-    /// The process was restarted after a crash while it held the role and no peer was ready.
-    case resumed
+    /// The process was restarted after a crash while it held the address and no peer was ready; `isFenced` if the
+    /// kernel's fence was found up.
+    case resumed(isFenced: Bool)
     /// The configuration or the interface's address changed; virtual address and group stay what they were.
     case settingsChanged(GroupSettings)
     /// A hello could not be sent.

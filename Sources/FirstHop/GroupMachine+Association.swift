@@ -41,6 +41,7 @@ extension GroupMachine {
     mutating func receive(_ message: RoleMessage, term: UInt64, at now: Instant, actions: inout [GroupAction]) {
         highestTerm = max(highestTerm, term)
         if case .answer(RoleMessage.briefing, let isActive) = message {
+            isBriefedOfActive = isActive
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             return
         }

@@ -6,15 +6,18 @@ extension GroupMachine {
     // MARK: Taking
 
     /// Becomes Active: fence down (or held until the old Active's kernel must have let go), MAC, address, announcement.
+    ///
+    /// Each takeover has a term of its own; a role that is resumed goes on in the term that it has.
     mutating func becomeActive(
-        reason: String, isPeerSettled: Bool = false, at now: Instant, actions: inout [GroupAction]
+        reason: String, isPeerSettled: Bool = false, isResumed: Bool = false, at now: Instant,
+        actions: inout [GroupAction]
     ) {
         guard let virtualAddress else { return }
         let old = state
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
         if fenceHeldUntil == nil { lowerFence(actions: &actions) }
         raiseAddress(virtualAddress, at: now, actions: &actions)
-        highestTerm += 1
+        if !isResumed || highestTerm == 0 { highestTerm += 1 }
         roleTerm = highestTerm
         enterActive(from: old, reason: reason, virtualAddress, at: now, actions: &actions)
     }
@@ -59,7 +62,8 @@ extension GroupMachine {
             redundancy.mayPeerKernelLive || redundancy.isAssociationUp
         else { return nil }
         let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
-        guard let at = [heardAt, peerActiveAt].compactMap(\.self).max() else { return nil }
+        // An Active that was never heard here may have died just before this node began to listen.
+        guard let at = [heardAt, peerActiveAt, listeningSince].compactMap(\.self).max() else { return nil }
         let until = fenceDeadline(behind: at)
         return until > now ? until : nil
     }
@@ -128,10 +132,19 @@ extension GroupMachine {
         actions.append(.lowerMAC)
     }
 
-    /// After a crash without a ready peer: what the kernel still holds becomes ours again.
-    mutating func resume(at now: Instant, actions: inout [GroupAction]) {
+    /// After a crash without a ready peer: the role that the kernel still carries out becomes ours again.
+    ///
+    /// Behind a fence the process before had no role yet, or waited for the lease of another Active, until a time that
+    /// nobody knows any more; and a peer that is Active has taken the role since.
+    mutating func resume(isFenced: Bool, at now: Instant, actions: inout [GroupAction]) {
         guard state != .active, canRun else { return }
-        becomeActive(reason: "resumed after a restart", isPeerSettled: true, at: now, actions: &actions)
+        guard !isFenced, !isBriefedOfActive else {
+            let reason = isFenced ? "its fence was up" : "the peer is Active"
+            actions.append(.log(.notice, "not resumed after a restart: \(reason)"))
+            return
+        }
+        becomeActive(
+            reason: "resumed after a restart", isPeerSettled: true, isResumed: true, at: now, actions: &actions)
     }
 
     // MARK: Giving

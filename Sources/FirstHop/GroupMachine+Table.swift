@@ -27,6 +27,7 @@ extension GroupMachine {
         case (.initial, .enabled):
             startActiveTimer(nil, at: now)
             startStandbyTimer(nil, at: now)
+            listeningSince = now
             move(to: virtualAddress == nil ? .learn : .listen, reason: reason, at: now, actions: &actions)
 
         case (.initial, .disabled): break
@@ -186,6 +187,7 @@ extension GroupMachine {
         syncDeadline = nil
         requestAllowedAt = nil
         activeSeen = nil
+        listeningSince = nil
         hasHeardAnybody = false
         hasYieldedToOperator = false
         remark = nil

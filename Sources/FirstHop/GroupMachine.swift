@@ -77,6 +77,10 @@ public struct GroupMachine: Sendable {
     /// When the peer was last known to be Active by the association.
     var peerActiveAt: Instant?
     var isPeerActive = false
+    /// Our own replication said so to this process, which had forgotten it.
+    var isBriefedOfActive = false
+    /// Since when other routers are listened to; nil in Initial.
+    var listeningSince: Instant?
     var fenceHeldUntil: Instant?
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
@@ -173,8 +177,8 @@ public struct GroupMachine: Sendable {
         case .stopRequested:
             isStopping = true
             reconsiderRunning(reason: "shutdown", at: now, actions: &actions)
-        case .resumed:
-            resume(at: now, actions: &actions)
+        case .resumed(let isFenced):
+            resume(isFenced: isFenced, at: now, actions: &actions)
         case .settingsChanged(let new):
             changeSettings(new, at: now, actions: &actions)
         case .sendFailed:

@@ -296,6 +296,22 @@ private func hotStandby(
             ])
     }
 
+    @Test("an Active that was never heard may have died a moment before: the fence waits a lease behind the start")
+    func fenceWaitsUnheard() {
+        var status = Router.hot
+        status.isAssociationUp = false
+        var router = Router.listening(redundancy: status) {
+            $0.hello = .milliseconds(250)
+            $0.hold = .milliseconds(800)
+            $0.usesOwnHoldTime = true
+            $0.allowsFastStart = true
+        }
+        let done = router.run(until: 10_000)
+        #expect(done.first { $0.action == .announce(Router.virtual) }?.at == 1_075)
+        // 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(done.filter { $0.action == .lowerFence }.map(\.at) == [1_575])
+    }
+
     @Test("the waiting fence falls at once when the peer releases or its machine is gone")
     func heldFenceFalls() {
         var status = Router.hot
@@ -339,7 +355,7 @@ private func hotStandby(
         var router = Router()
         _ = router.at(0, .interfaceChanged(isUp: true))
         #expect(
-            router.at(1, .resumed).steps == [
+            router.at(1, .resumed(isFenced: false)).steps == [
                 "lower fence", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
                 "publish active term 1", "Listen -> Active",
             ])

@@ -418,13 +418,34 @@ import Testing
     @Test("a resumed Active that learns of later terms takes a new one, unless the peer is Active")
     func resumedActive() {
         var router = Router.listening(redundancy: Router.hot)
-        _ = router.at(1, .resumed)
+        _ = router.at(1, .resumed(isFenced: false))
         #expect(router.machine.roleTerm == 1)
         let brief = GroupEvent.roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: false), term: 7)
         #expect(router.at(2, brief).steps == ["publish active term 8", "tell active"])
         #expect(router.at(3, brief).steps == [])
         let other = GroupEvent.roleMessageReceived(.answer(nonce: 0, isActive: true), term: 9)
         #expect(router.at(4, other).steps.first == "raise fence")
+    }
+
+    @Test("a resumed role goes on in its term, so that a later one of the peer's stays the later one")
+    func resumedInItsTerm() {
+        var router = Router.listening(redundancy: Router.hot)
+        _ = router.at(1, .roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: false), term: 3))
+        #expect(router.at(2, .resumed(isFenced: false)).steps.contains("publish active term 3"))
+        let other = GroupEvent.roleMessageReceived(.answer(nonce: 0, isActive: true), term: 4)
+        #expect(router.at(3, other).steps.first == "raise fence")
+    }
+
+    @Test("nothing is resumed behind a fence, nor where the peer is known to be Active")
+    func notResumed() {
+        for isFenced in [true, false] {
+            var router = Router.listening(redundancy: Router.hot)
+            let brief = RoleMessage.answer(nonce: RoleMessage.briefing, isActive: !isFenced)
+            _ = router.at(1, .roleMessageReceived(brief, term: 3))
+            #expect(router.at(2, .resumed(isFenced: isFenced)).steps == [])
+            #expect(router.machine.state == .listen)
+            #expect(router.machine.isFenceUp)
+        }
     }
 
     @Test("a Standby follows at once when its Active comes back from a restart as none")

@@ -184,7 +184,11 @@ final class FailoverNode: GroupSurroundings {
     private func resumeOrSweep() {
         kernel.readTables()
         if isResuming {
-            for group in groups.values where group.isAddressPresent { group.handle(.resumed) }
+            let fences = Set(kernel.ownFences().compactMap { $0.source?.address })
+            for group in groups.values where group.isAddressPresent {
+                let isFenced = group.machine.virtualAddress.map(fences.contains) ?? false
+                group.handle(.resumed(isFenced: isFenced))
+            }
             isResuming = false
             for group in groups.values where group.machine.isFenceUp {
                 group.machine.virtualAddress.map { kernel.raiseFence($0) }
