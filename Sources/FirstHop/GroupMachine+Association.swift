@@ -240,7 +240,8 @@ extension GroupMachine {
         if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
-            if !isActive { followFormerActive(at: now, actions: &actions) }
+            // What comes before the answer to our greeting may have been said before it took the role again.
+            if !isActive, !awaitsGreeting { followFormerActive(at: now, actions: &actions) }
             // Said unasked, and yet what a Standby that calls the Active silent wants to know.
             guard isActive, case .questioning(let hint, _, _) = phase, hint == .activeSilent || hint == .activeResigned
             else { return }
