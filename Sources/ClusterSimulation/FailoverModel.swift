@@ -135,6 +135,7 @@ final class FailoverModel: ProcessModel {
         lost.isLocalHot = false
         lost.isPeerHot = false
         lost.mayPeerKernelLive = true
+        lost.isRoleTaken = false
         redundancyChanged(lost)
     }
 
@@ -274,8 +275,7 @@ final class FailoverModel: ProcessModel {
     func replicationCame() { if isAlive, isConfigured { publishRole() } }
 
     private func publishRole() {
-        let isActive = machine.state == .active && !machine.isFenceUp
-        tellReplication(.roleChanged(isActive: isActive, term: machine.term))
+        tellReplication(.roleChanged(isActive: machine.hasRole, term: machine.term))
     }
 
     private func tellReplication(_ word: FailoverWord) {

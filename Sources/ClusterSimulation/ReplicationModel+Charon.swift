@@ -10,6 +10,9 @@ extension ReplicationModel {
     // MARK: Roles
 
     func change(to fresh: Role) {
+        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty {
+            for sa in kernel.outboundSAs() where counters.sa(sa.identity) == nil { noteAdded(sa.identity.spi) }
+        }
         let former = role
         guard fresh != former else { return }
         role = fresh

@@ -69,6 +69,7 @@ extension ReplicationModel {
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered()
+        facts.hasUndelivered = !keeper.undelivered.isEmpty
         facts.isVerified = isVerified
         facts.areCountersInstalled = counters.isInstalled
         return facts

@@ -28,6 +28,7 @@ extension GroupMachine {
         if !status.isAssociationUp, !status.mayPeerKernelLive {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
         }
+        openFence(reason: "replication has taken the role", actions: &actions)
         if state == .active, !isFitForRole, isHandoverPossible {
             let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)
             beginRelease(release, at: now, actions: &actions)
@@ -139,7 +140,7 @@ extension GroupMachine {
         let refusal: RoleMessage.DeclineReason? =
             if state != .active {
                 .notActive
-            } else if phase != .settled || fenceHeldUntil != nil {
+            } else if phase != .settled || isFenceUp {
                 .busy
             } else if !isHandoverPossible {
                 .peerNotHot

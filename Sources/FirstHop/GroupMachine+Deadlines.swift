@@ -205,7 +205,7 @@ extension GroupMachine {
             fenceHeldUntil = heldFenceDeadline(at: now)
         }
         if fenceHeldUntil == nil {
-            lowerFence(actions: &actions)
+            openFence(reason: "no other Active was heard during a stall", actions: &actions)
             // The fence may have been held until this stall, and the role not been told yet.
             actions.append(.publishRole(isActive: true, term: roleTerm))
         }

@@ -15,7 +15,7 @@ extension GroupMachine {
         guard let virtualAddress else { return }
         let old = state
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
-        if fenceHeldUntil == nil { lowerFence(actions: &actions) }
+        if fenceHeldUntil == nil, isResumed || !awaitsReplication { lowerFence(actions: &actions) }
         raiseAddress(virtualAddress, at: now, actions: &actions)
         if !isResumed || highestTerm == 0 { highestTerm += 1 }
         roleTerm = highestTerm
@@ -44,10 +44,17 @@ extension GroupMachine {
         if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
         proclaim(actions: &actions)
         actions.append(.stateChanged(from: old, to: .active, reason: reason))
-        if fenceHeldUntil != nil {
-            actions.append(.log(.notice, "the fence stays up until the old Active's lease is over"))
+        if isFenceUp {
+            let reason = fenceHeldUntil == nil ? "replication has taken the role" : "the old Active's lease is over"
+            actions.append(.log(.notice, "the fence stays up until \(reason)"))
         }
     }
+
+    /// Whether replication must take the role before the fence goes down.
+    ///
+    /// What this kernel has stands a margin ahead. An SA that an IKE daemon still has in its queue comes with number 0
+    /// when it comes, and replication must watch for it before anything is sent.
+    var awaitsReplication: Bool { redundancy.isStateful && redundancy.hasUndelivered && !redundancy.isRoleTaken }
 
     /// Tells the peer role and term unasked: its own next takeover is a later one then.
     func proclaim(actions: inout [GroupAction]) {
@@ -77,8 +84,14 @@ extension GroupMachine {
         guard fenceHeldUntil != nil else { return }
         fenceHeldUntil = nil
         guard state == .active, phase != .draining else { return }
-        lowerFence(actions: &actions)
+        openFence(reason: reason, actions: &actions)
         actions.append(.publishRole(isActive: true, term: roleTerm))
+    }
+
+    /// Lowers the fence of an Active if nothing is to be waited for any more.
+    mutating func openFence(reason: String, actions: inout [GroupAction]) {
+        guard state == .active, isFenceUp, phase != .draining, fenceHeldUntil == nil, !awaitsReplication else { return }
+        lowerFence(actions: &actions)
         actions.append(.log(.notice, "fence lowered: \(reason)"))
     }
 
@@ -151,7 +164,7 @@ extension GroupMachine {
 
     /// Whether the planned order can be followed: the peer holds everything and can be spoken to.
     var isHandoverPossible: Bool {
-        guard state == .active, phase == .settled, fenceHeldUntil == nil else { return false }
+        guard state == .active, phase == .settled, !isFenceUp else { return false }
         return redundancy.isAssociationUp && redundancy.isPeerHot
     }
 

@@ -200,6 +200,9 @@ public struct GroupMachine: Sendable {
     /// The term that goes out with role messages: the one this node holds the role in, else the highest known.
     public var term: UInt64 { state == .active ? roleTerm : highestTerm }
 
+    /// Whether replication is to hold this node for Active: not while it waits for another one's lease.
+    public var hasRole: Bool { state == .active && phase != .draining && fenceHeldUntil == nil }
+
     /// Whether the virtual MAC's interface should be up now: with the address, and a moment longer.
     public var keepsMACUp: Bool { holdsAddress || lowerMACAt != nil }
 

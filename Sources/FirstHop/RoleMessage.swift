@@ -118,6 +118,10 @@ public struct RedundancyStatus: Hashable, Sendable {
     public var isIKEDaemonFit: Bool
     /// After the association was lost: the peer's kernel may still run (it aborted, or answers heartbeats).
     public var mayPeerKernelLive: Bool
+    /// Replication holds this node for Active: what another Active has sent is not sent again, whatever comes late.
+    public var isRoleTaken: Bool
+    /// SAs of the Active are on their way to the IKE daemon, and may reach the kernel behind a takeover.
+    public var hasUndelivered: Bool
 
     /// The status before replication has said anything.
     public init(isStateful: Bool) {
@@ -128,19 +132,22 @@ public struct RedundancyStatus: Hashable, Sendable {
         isPeerPopulated = false
         isIKEDaemonFit = true
         mayPeerKernelLive = false
+        isRoleTaken = false
+        hasUndelivered = false
     }
 
-    /// Appends the status as one byte of flags.
+    /// Appends the status as two bytes of flags.
     public func encode(into writer: inout ByteWriter) {
         let flags = [
             isStateful, isAssociationUp, isLocalHot, isPeerHot, isPeerPopulated, isIKEDaemonFit, mayPeerKernelLive,
+            isRoleTaken, hasUndelivered,
         ]
-        writer.write(flags.reversed().reduce(UInt8(0)) { $0 << 1 | ($1 ? 1 : 0) })
+        writer.write(flags.reversed().reduce(UInt16(0)) { $0 << 1 | ($1 ? 1 : 0) })
     }
 
     /// Reads what `encode` wrote.
     public init(parsing reader: inout ByteReader) throws(DecodeError) {
-        let flags: UInt8 = try reader.read()
+        let flags: UInt16 = try reader.read()
         self.init(isStateful: flags & 1 != 0)
         isAssociationUp = flags & 2 != 0
         isLocalHot = flags & 4 != 0
@@ -148,5 +155,7 @@ public struct RedundancyStatus: Hashable, Sendable {
         isPeerPopulated = flags & 16 != 0
         isIKEDaemonFit = flags & 32 != 0
         mayPeerKernelLive = flags & 64 != 0
+        isRoleTaken = flags & 128 != 0
+        hasUndelivered = flags & 256 != 0
     }
 }

@@ -23,6 +23,8 @@ public final class NetlinkSubscription {
         public static let receiveBufferByteCount: Int32 = 8 << 20
         /// Datagrams read in one wake; the rest waits for the next.
         public static let datagramsPerWake = 32
+        /// Datagrams read at once by `receiveWaiting`: more than the buffer holds of the smallest.
+        public static let datagramsWaiting = 16_384
     }
 
     private let descriptor: Descriptor
@@ -42,11 +44,14 @@ public final class NetlinkSubscription {
         setReceiveBuffer(descriptor.rawValue, byteCount: receiveBufferByteCount)
         self.reactor = reactor
         self.handler = handler
-        token = try reactor.watch(descriptor.rawValue) { [unowned self] _ in drain() }
+        token = try reactor.watch(descriptor.rawValue) { [unowned self] _ in drain(Limits.datagramsPerWake) }
     }
 
-    private func drain() {
-        for _ in 0..<Limits.datagramsPerWake {
+    /// Hands in what the kernel has reported and nobody has read, without waiting for the next wake.
+    public func receiveWaiting() { drain(Limits.datagramsWaiting) }
+
+    private func drain(_ limit: Int) {
+        for _ in 0..<limit {
             var sender: UInt32 = 0
             var isTruncated: Int32 = 0
             let length = havpn_receive_netlink(descriptor.rawValue, &buffer, buffer.count, &sender, &isTruncated)

@@ -62,11 +62,19 @@ public struct OutboundCounters: Sendable {
         for identity in entries.keys where !present.contains(identity) { depart(identity) }
         entries = entries.filter { present.contains($0.key) }
         confirmed = confirmed.filter { present.contains($0.key) }
-        for sa in sas { observe(sa) }
+        for sa in sas { take(sa) }
     }
 
-    /// Takes one outbound SA that appeared or changed.
+    /// Takes one outbound SA that an event tells of; what was read or written behind the event is newer.
     public mutating func observe(_ sa: KernelSA) {
+        var sa = sa
+        if let known = entries[sa.identity]?.kernel.replay.outbound {
+            sa.replay.outbound = max(sa.replay.outbound, known)
+        }
+        take(sa)
+    }
+
+    private mutating func take(_ sa: KernelSA) {
         var entry = entries[sa.identity] ?? Entry(margin: SequenceMargin(isExtended: sa.isExtended), kernel: sa)
         if let number = departed.removeValue(forKey: sa.identity) {
             departures.removeAll { $0 == sa.identity }

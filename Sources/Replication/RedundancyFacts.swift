@@ -38,6 +38,8 @@ public struct RedundancyFacts: Hashable, Sendable {
     public var isJournalEqual = false
     /// Everything of the journal was delivered to the IKE daemon.
     public var isDelivered = false
+    /// Child SAs of the Active are on their way to the IKE daemon.
+    public var hasUndelivered = false
     /// The IKE daemon and the kernel were seen to hold the journal's SAs.
     public var isVerified = false
     /// The outbound counters of all SAs stand at the Active's numbers plus margin.

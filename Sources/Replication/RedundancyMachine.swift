@@ -74,6 +74,8 @@ public struct RedundancyMachine: Sendable {
         fresh.isPeerPopulated = facts.isPeerPopulated
         fresh.isIKEDaemonFit = facts.daemonFault == nil
         fresh.mayPeerKernelLive = facts.mayPeerKernelLive || facts.isPeerSilent
+        fresh.isRoleTaken = facts.isActive == true
+        fresh.hasUndelivered = facts.hasUndelivered
         if fresh != status {
             status = fresh
             actions.append(.publish(fresh))

@@ -8,6 +8,15 @@ import Testing
 
 @Suite("Frames between processes")
 struct ProcessMessageTests {
+    /// Different from what a reader starts with, in each flag.
+    static let everyFlag: RedundancyStatus = {
+        var status = RedundancyStatus(isStateful: true)
+        (status.isAssociationUp, status.isLocalHot, status.isPeerHot, status.isPeerPopulated) = (true, true, true, true)
+        (status.isIKEDaemonFit, status.mayPeerKernelLive) = (false, true)
+        (status.isRoleTaken, status.hasUndelivered) = (true, true)
+        return status
+    }()
+
     static let samples: [ProcessMessage] = [
         .configuration(revision: 7, text: Array("hostname R3\n".utf8)),
         .configuration(revision: 0, text: []),
@@ -26,6 +35,7 @@ struct ProcessMessageTests {
             isPeerHot: true),
         .fences(addresses: [IPv4Address(10, 1, 0, 100), IPv4Address(10, 2, 0, 100)]),
         .redundancyChanged(RedundancyStatus(isStateful: true)),
+        .redundancyChanged(everyFlag),
         .roleChanged(isActive: true, group: 10, term: 1 << 40),
         .role(.prepareTakeover, group: 10, term: 3),
         .role(.declined(reason: .busy), group: 4095, term: 3),

@@ -312,6 +312,22 @@ private func hotStandby(
         #expect(done.filter { $0.action == .lowerFence }.map(\.at) == [1_575])
     }
 
+    @Test("with SAs on their way to the IKE daemon the fence waits until replication has taken the role")
+    func fenceWaitsForReplication() {
+        var status = Router.hot
+        status.hasUndelivered = true
+        var router = hotStandby(status)
+        let steps = router.at(20_500, .roleMessageReceived(.released, term: 3)).steps
+        #expect(!steps.contains("lower fence"))
+        #expect(steps.contains("publish active term 4"))
+        status.isLocalHot = false
+        #expect(router.at(20_600, .redundancyChanged(status)).steps == [])
+        #expect(router.at(20_601, .switchoverRequested(force: false)).steps == ["refused standby-not-hot"])
+        status.isRoleTaken = true
+        #expect(router.at(20_602, .redundancyChanged(status)).steps == ["lower fence"])
+        #expect(router.at(20_603, .redundancyChanged(status)).steps == [])
+    }
+
     @Test("the waiting fence falls at once when the peer releases or its machine is gone")
     func heldFenceFalls() {
         var status = Router.hot

@@ -134,6 +134,18 @@ import Testing
         #expect(write?.mark == .init(value: 1, mask: 1))
     }
 
+    @Test("an event that is older than a write does not bring the number back down")
+    func staleEvent() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1)])
+        for write in counters.writes(at: at(1)) { counters.noteWritten(write) }
+        counters.observe(sa(1))
+        #expect(counters.writes(at: at(1), only: sa(1).identity) == [])
+        // What is read anew is true, also where it is lower: the SA was made anew.
+        counters.observe([sa(1)])
+        #expect(counters.writes(at: at(1)).map(\.replay.outbound) == [1_000])
+    }
+
     @Test("an Active knows which SAs may have passed what was promised")
     func exceeded() {
         var counters = OutboundCounters(settings: settings)

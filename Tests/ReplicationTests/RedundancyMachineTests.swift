@@ -100,6 +100,7 @@ import Testing
         #expect(published.map(\.isAssociationUp) == [true, false])
         #expect(published.map(\.isPeerHot) == [true, false])
         #expect(published.map(\.mayPeerKernelLive) == [false, true])
+        #expect(published.map(\.isRoleTaken) == [true, true])
     }
 
     @Test("a stateless pair is HOT with a session and an Active peer")

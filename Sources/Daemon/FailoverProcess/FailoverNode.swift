@@ -120,6 +120,7 @@ final class FailoverNode: GroupSurroundings {
             lost.isLocalHot = false
             lost.isPeerHot = false
             lost.mayPeerKernelLive = true
+            lost.isRoleTaken = false
             redundancyChanged(lost)
         }
         publishRole()
@@ -260,8 +261,7 @@ final class FailoverNode: GroupSurroundings {
     /// Tells replication the role anew; not before it is known whether the role of the process before is resumed.
     private func publishRole() {
         guard isConfigured, let group = schemeGroup else { return }
-        let machine = group.machine
-        publishRole(isActive: machine.state == .active && !machine.isFenceUp, term: machine.term, of: group)
+        publishRole(isActive: group.machine.hasRole, term: group.machine.term, of: group)
     }
 
     func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner) {

@@ -117,6 +117,9 @@ final class KernelTables {
         return codes.allSatisfy { $0 == 0 }
     }
 
+    /// Takes the SAs that came while this process was busy, before it is said that it watches.
+    func receiveWaiting() { xfrmEvents?.receiveWaiting() }
+
     /// How many of the children that charon lists as installed lack one of their SAs here.
     ///
     /// A child that was rekeyed keeps only its inbound SA, and for a while.

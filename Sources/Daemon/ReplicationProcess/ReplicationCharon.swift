@@ -45,6 +45,8 @@ extension ReplicationProcess {
 
     /// Takes failover's word on the role: charon, routes and the peer follow.
     func change(to fresh: Role) {
+        // Failover's fence waits for this process: what reached the kernel while it was busy comes first.
+        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty { kernel?.receiveWaiting() }
         let former = role
         guard fresh != former else { return }
         role = fresh
