@@ -4,6 +4,7 @@ internal import ByteCodec
 internal import CLinux
 internal import Glibc
 public import Netlink
+internal import Primitives
 
 /// A table that is read piece by piece: the kernel makes each piece when the one before was taken.
 ///
@@ -60,12 +61,6 @@ public final class NetlinkDump {
 
     private var isAtEnd = false
 
+    // Dumped SAs hold keys.
     deinit { wipe(&buffer) }
-}
-
-// Dumped SAs hold keys. Kept out of the optimizer's sight: stores to memory that is freed next would be removed.
-@inline(never)
-@_optimize(none)
-private func wipe(_ bytes: inout [UInt8]) {
-    for index in bytes.indices { bytes[index] = 0 }
 }

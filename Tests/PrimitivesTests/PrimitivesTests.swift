@@ -41,4 +41,12 @@ struct PrimitivesTests {
         #expect(start.since(start + .seconds(1)) == .zero)
         #expect(Interval.seconds(3) / 3 == .milliseconds(1000))
     }
+
+    @Test("wiped bytes are zeros")
+    func wiping() {
+        var bytes = [UInt8](repeating: 0xa5, count: 65_536)
+        wipe(&bytes)
+        #expect(bytes.allSatisfy { $0 == 0 })
+        #expect(bytes.count == 65_536)
+    }
 }
