@@ -24,6 +24,8 @@ public enum Limits {
     public static let peersPerEntryCount = 64
     /// Addresses at one end of the association.
     public static let associationAddressCount = 4
+    /// `standby delay`, in seconds, as in IOS.
+    public static let startDelaySeconds = 10_000
     /// Bytes of a group name, as in IOS.
     public static let groupNameByteCount = 25
     /// Bytes of a crypto map name.

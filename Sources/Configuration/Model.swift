@@ -64,6 +64,10 @@ public struct Model: Hashable, Sendable {
         public var groups: [Group] = []
         /// `standby version`, one for all its groups.
         public var version = HSRPVersion.one
+        /// `standby delay minimum S`, 0 to 10000: how long its groups stay in Initial after it came up.
+        public var startMinimumDelaySeconds = 0
+        /// `standby delay reload S`, 0 to 10000: the same at the daemon's start; nil is as `minimum`.
+        public var startReloadDelaySeconds: Int?
         /// `standby use-bia`: the address sits on the interface itself, no virtual MAC.
         public var usesBurnedInAddress = false
 
@@ -81,6 +85,10 @@ public struct Model: Hashable, Sendable {
         public var priority: Int = 100
         /// Takes the role from a lower-priority Active.
         public var preempt = false
+        /// `preempt delay minimum S`, 0 to 3600: how long a lower-priority Active is left alone.
+        public var preemptMinimumDelaySeconds = 0
+        /// `preempt delay reload S`, 0 to 3600: the same after the daemon's start; nil is as `minimum`.
+        public var preemptReloadDelaySeconds: Int?
         /// `preempt delay sync S`: bounds the wait for STANDBY HOT; nil waits without limit.
         public var preemptSyncDelaySeconds: Int?
         /// Hello interval.

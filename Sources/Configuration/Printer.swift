@@ -28,6 +28,10 @@ private struct Printer {
             lines += ["!", "interface \(quoted(interface.name))"]
             if interface.version != .one { lines.append(" standby version \(interface.version.rawValue)") }
             if interface.usesBurnedInAddress { lines.append(" standby use-bia") }
+            let minimum = interface.startMinimumDelaySeconds
+            let startDelay = delay(
+                [("minimum", minimum > 0 ? minimum : nil), ("reload", interface.startReloadDelaySeconds)])
+            if !startDelay.isEmpty { lines.append(" standby\(startDelay)") }
             for group in interface.groups { print(group) }
             printMaps(on: interface.name, model)
         }
@@ -63,7 +67,11 @@ private struct Printer {
         if let address = group.virtualAddress { lines.append("\(start)ip \(address)") }
         if group.priority != standard.priority { lines.append("\(start)priority \(group.priority)") }
         if group.preempt {
-            let delay = group.preemptSyncDelaySeconds.map { " delay sync \($0)" } ?? ""
+            let delay = delay(
+                [
+                    ("minimum", group.preemptMinimumDelaySeconds > 0 ? group.preemptMinimumDelaySeconds : nil),
+                    ("reload", group.preemptReloadDelaySeconds), ("sync", group.preemptSyncDelaySeconds),
+                ])
             lines.append("\(start)preempt\(delay)")
         }
         if group.timersInMilliseconds || group.helloMilliseconds != standard.helloMilliseconds
@@ -85,6 +93,12 @@ private struct Printer {
         if let probe = group.probe { lines.append("\(start)probe \(probe)") }
         // A group of defaults alone must be said to exist.
         if lines.count == count { lines.append("\(start)priority \(group.priority)") }
+    }
+
+    /// ` delay …`, or nothing where no part of it is said.
+    private func delay(_ parts: [(name: String, seconds: Int?)]) -> String {
+        let said = parts.compactMap { part in part.seconds.map { " \(part.name) \($0)" } }
+        return said.isEmpty ? "" : " delay" + said.joined()
     }
 
     private func authentication(_ authentication: Model.Group.Authentication) -> String {

@@ -20,7 +20,11 @@ extension GroupMachine {
         consider(announcements.first)
         consider(helloDeadline)
         consider(fenceHeldUntil)
-        if isPreemptionOpen { consider(syncDeadline) }
+        consider(startDeadline)
+        if isPreemptionOpen {
+            consider(preemptWait?.until)
+            consider(preemptWait?.syncUntil)
+        }
         if watchesActive { consider(activeDeadline) }
         consider(proofDeadline)
         if watchesStandby { consider(standbyDeadline) }
@@ -93,8 +97,25 @@ extension GroupMachine {
         if watchesStandby, isDue(standbyDeadline, at: now) { reachStandbyDeadline(at: now, actions: &actions) }
         if isDue(proofDeadline, at: now) { askForProof(at: now, actions: &actions) }
         if watchesActive, isDue(activeDeadline, at: now) { reachActiveDeadline(at: now, actions: &actions) }
-        if isPreemptionOpen, isDue(syncDeadline, at: now) { considerPreempting(at: now, actions: &actions) }
+        reachPreemptDeadlines(at: now, actions: &actions)
+        if isDue(startDeadline, at: now) {
+            startDeadline = nil
+            reconsiderRunning(reason: "the interface start delay is over", at: now, actions: &actions)
+        }
         if isDue(helloDeadline, at: now) { apply(.helloDue, reason: "", at: now, actions: &actions) }
+    }
+
+    private mutating func reachPreemptDeadlines(at now: Instant, actions: inout [GroupAction]) {
+        guard isPreemptionOpen, let wait = preemptWait else { return }
+        let isOver = isDue(wait.until, at: now)
+        let isSyncOver = isDue(wait.syncUntil, at: now)
+        guard isOver || isSyncOver else { return }
+        if isOver { preemptWait?.until = nil }
+        if isSyncOver {
+            preemptWait?.syncUntil = nil
+            preemptWait?.isSyncOver = true
+        }
+        considerPreempting(at: now, actions: &actions)
     }
 
     private mutating func repeatResigns(at now: Instant, actions: inout [GroupAction]) {

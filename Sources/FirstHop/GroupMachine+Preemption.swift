@@ -1,15 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ByteCodec
-import Primitives
+public import Primitives
 
 extension GroupMachine {
+    /// Whether this node may preempt now, its delays aside.
+    var isPreemptionOpen: Bool { phase == .settled && hasLesserActive }
+
     /// Whether a living, lower-priority Active stands in our place and preemption is allowed.
-    var isPreemptionOpen: Bool {
-        guard settings.preempt, !hasYieldedToOperator, phase == .settled, let active = activeRouter else {
+    private var hasLesserActive: Bool {
+        guard settings.preempt, !hasYieldedToOperator, let active = activeRouter, active.priority < priority else {
             return false
         }
-        return active.priority < priority && (state == .listen || state == .speak || state == .standby)
+        return state == .listen || state == .speak || state == .standby
+    }
+
+    /// When `preempt delay` is over; nil while none runs.
+    public var preemptDeadline: Instant? { preemptWait?.until }
+
+    /// Starts the wait with the first lower-priority Active, and drops it when there is none any more.
+    mutating func updatePreemptWait(at now: Instant) {
+        if hasLesserActive {
+            if preemptWait == nil { preemptWait = makePreemptWait(since: now) }
+        } else if let wait = preemptWait {
+            if wait.until == nil { isFirstPreemption = false }
+            preemptWait = nil
+        }
+    }
+
+    func makePreemptWait(since: Instant) -> PreemptWait {
+        let first = isFirstPreemption ? settings.preemptReloadDelay : nil
+        let delay = first ?? settings.preemptMinimumDelay
+        return PreemptWait(
+            since: since, until: delay > .zero ? since + delay : nil,
+            syncUntil: settings.preemptSyncDelay.map { since + $0 })
     }
 
     /// Takes the role from a lower-priority Active, as the pair's state allows.
@@ -17,7 +41,9 @@ extension GroupMachine {
     /// Toward a foreign router, or without `stateful`, by Coup. Our stateful peer keeps the role until we hold
     /// everything, and is then asked for it.
     mutating func considerPreempting(at now: Instant, actions: inout [GroupAction]) {
-        guard isPreemptionOpen, let active = activeRouter else { return }
+        updatePreemptWait(at: now)
+        guard isPreemptionOpen, let active = activeRouter, let wait = preemptWait else { return }
+        if let until = wait.until, until > now { return }
         guard redundancy.isStateful, isPeer(active.address) else {
             takeByCoup(reason: "preempts \(active.address)", at: now, actions: &actions)
             return
@@ -31,13 +57,9 @@ extension GroupMachine {
             return
         }
         remark = "preemption waits until this node is STANDBY HOT"
-        if let delay = settings.preemptSyncDelay {
-            let deadline = syncDeadline ?? now + delay
-            syncDeadline = deadline
-            if deadline <= now {
-                actions.append(.log(.warning, "preempting without being HOT: preempt delay sync is over"))
-                takeByCoup(reason: "preempt delay sync is over", at: now, actions: &actions)
-            }
+        if wait.isSyncOver || wait.syncUntil.map({ $0 <= now }) ?? false {
+            actions.append(.log(.warning, "preempting without being HOT: preempt delay sync is over"))
+            takeByCoup(reason: "preempt delay sync is over", at: now, actions: &actions)
         }
     }
 

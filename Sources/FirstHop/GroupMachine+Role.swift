@@ -32,7 +32,7 @@ extension GroupMachine {
         activeRouter = nil
         activeDeadline = nil
         activeSeen = nil
-        syncDeadline = nil
+        isFirstPreemption = false
         remark = nil
         hasYieldedToOperator = false
         hasLoggedLostHellos = false
@@ -150,12 +150,16 @@ extension GroupMachine {
     /// Behind a fence the process before had no role yet, or waited for the lease of another Active, until a time that
     /// nobody knows any more; and a peer that is Active has taken the role since.
     mutating func resume(isFenced: Bool, at now: Instant, actions: inout [GroupAction]) {
-        guard state != .active, canRun else { return }
+        guard state != .active else { return }
         guard !isFenced, !isBriefedOfActive else {
             let reason = isFenced ? "its fence was up" : "the peer is Active"
             actions.append(.log(.notice, "not resumed after a restart: \(reason)"))
             return
         }
+        // What the kernel holds was ours before: no delay of a start.
+        startDeadline = nil
+        guard canRun else { return }
+        reconsiderRunning(reason: "resumed after a restart", at: now, actions: &actions)
         becomeActive(
             reason: "resumed after a restart", isPeerSettled: true, isResumed: true, at: now, actions: &actions)
     }

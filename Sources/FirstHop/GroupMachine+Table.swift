@@ -184,7 +184,6 @@ extension GroupMachine {
         activeDeadline = nil
         standbyDeadline = nil
         helloDeadline = nil
-        syncDeadline = nil
         requestAllowedAt = nil
         activeSeen = nil
         listeningSince = nil

@@ -60,9 +60,14 @@ public struct GroupMachine: Sendable {
     public internal(set) var activeDeadline: Instant?
     /// When the Standby counts as silent.
     public internal(set) var standbyDeadline: Instant?
+    /// When the interface's start delay is over; nil while none runs.
+    public internal(set) var startDeadline: Instant?
 
     var phase: Phase = .settled
     var isInterfaceUp = false
+    /// When the interface came up; nil while it is down.
+    var interfaceUpAt: Instant?
+    var start: Start
     var isFit = true
     var isStopping = false
     var hasHeardAnybody = false
@@ -87,7 +92,10 @@ public struct GroupMachine: Sendable {
     var announcements: [Instant] = []
     var lowerMACAt: Instant?
     var resigns: [Instant] = []
-    var syncDeadline: Instant?
+    /// Runs while a lower-priority Active stands in our place.
+    var preemptWait: PreemptWait?
+    /// `preempt delay reload` counts.
+    var isFirstPreemption: Bool
     var requestAllowedAt: Instant?
     var switchoverAskedAt: Instant?
     var peerTerm: UInt64 = 0
@@ -144,7 +152,13 @@ public struct GroupMachine: Sendable {
     }
 
     /// Starts in Initial, interface down; `seed` feeds jitter and nonces.
-    public init(settings: GroupSettings, priority: UInt8, redundancy: RedundancyStatus, seed: UInt64) {
+    ///
+    /// A group that was added to a running daemon (`startsWithDaemon` false) has no delays of a start, and none at all on
+    /// an interface that is up already.
+    public init(
+        settings: GroupSettings, priority: UInt8, redundancy: RedundancyStatus, seed: UInt64,
+        startsWithDaemon: Bool = true
+    ) {
         self.settings = settings
         self.priority = priority
         self.redundancy = redundancy
@@ -152,6 +166,8 @@ public struct GroupMachine: Sendable {
         hello = settings.hello
         hold = settings.hold
         random = SplitMix64(seed: seed)
+        start = startsWithDaemon ? .first : .immediate
+        isFirstPreemption = startsWithDaemon
     }
 
     /// Steps the machine; `now` must never go back.
@@ -159,7 +175,7 @@ public struct GroupMachine: Sendable {
         noticeStall(event, at: now, actions: &actions)
         switch event {
         case .interfaceChanged(let isUp):
-            isInterfaceUp = isUp
+            observeInterface(isUp: isUp, at: now)
             reconsiderRunning(reason: isUp ? "interface up" : "interface down", at: now, actions: &actions)
         case .fitnessChanged(let isFit):
             self.isFit = isFit
@@ -191,6 +207,7 @@ public struct GroupMachine: Sendable {
             break
         }
         reachDeadlines(at: now, actions: &actions)
+        updatePreemptWait(at: now)
         if isStopping, state == .initial, resigns.isEmpty, lowerMACAt == nil, !hasSaidStopped {
             hasSaidStopped = true
             actions.append(.stopped)
@@ -207,7 +224,7 @@ public struct GroupMachine: Sendable {
     public var keepsMACUp: Bool { holdsAddress || lowerMACAt != nil }
 
     /// Whether the group may run at all.
-    var canRun: Bool { isInterfaceUp && isFit && !isStopping }
+    var canRun: Bool { isInterfaceUp && startDeadline == nil && isFit && !isStopping }
 
     /// Whether this node may be given the role; with `stateful` that takes an IKE daemon.
     var isFitForRole: Bool { !redundancy.isStateful || redundancy.isIKEDaemonFit }
@@ -234,7 +251,9 @@ public struct GroupMachine: Sendable {
         if new.authentication != settings.authentication, case .keys(_, let former) = settings.authentication {
             formerKeys = new.keyTimeout > .zero ? (former, now + new.keyTimeout) : nil
         }
+        let old = settings
         settings = new
+        changeDelays(from: old)
         considerPreempting(at: now, actions: &actions)
     }
 

@@ -16,8 +16,16 @@ public struct GroupSettings: Hashable, Sendable {
     public var virtualAddress: IPv4Address?
     /// Whether a lower-priority Active is relieved.
     public var preempt = false
+    /// `preempt delay minimum`: how long a lower-priority Active is left alone.
+    public var preemptMinimumDelay: Interval = .zero
+    /// `preempt delay reload`: the same, the first time after the daemon's start; nil is as `minimum`.
+    public var preemptReloadDelay: Interval?
     /// `preempt delay sync`: bounds the wait for STANDBY HOT; nil waits without limit.
     public var preemptSyncDelay: Interval?
+    /// `standby delay minimum`: how long the group stays in Initial after the interface came up.
+    public var startMinimumDelay: Interval = .zero
+    /// `standby delay reload`: the same, the first time after the daemon's start; nil is as `minimum`.
+    public var startReloadDelay: Interval?
     /// Time between hellos.
     public var hello: Interval = .seconds(3)
     /// How long a hello is valid; more than `hello`.

@@ -172,7 +172,11 @@ private func randomGroup(_ number: Int, _ generator: inout SplitMix) -> Model.Gr
     var group = Model.Group(number: number)
     group.priority = Bool.random(using: &generator) ? 100 : Int.random(in: 0...255, using: &generator)
     group.preempt = Bool.random(using: &generator)
-    if group.preempt, Bool.random(using: &generator) { group.preemptSyncDelaySeconds = 30 }
+    if group.preempt {
+        group.preemptMinimumDelaySeconds = [0, 3600].randomElement(using: &generator) ?? 0
+        group.preemptReloadDelaySeconds = [nil, 0, 60].randomElement(using: &generator) ?? nil
+        group.preemptSyncDelaySeconds = [nil, 0, 30].randomElement(using: &generator) ?? nil
+    }
     let timers = [(3000, 10000, false), (1000, 4000, false), (250, 800, true), (250, 5000, true), (1000, 3000, true)]
     let choice = timers.randomElement(using: &generator) ?? timers[0]
     (group.helloMilliseconds, group.holdMilliseconds, group.timersInMilliseconds) = choice

@@ -95,7 +95,10 @@ struct StandbyScreenTests {
         view.groups[0].helloMilliseconds = 250
         view.groups[0].holdMilliseconds = 800
         view.groups[0].helloDueMilliseconds = nil
+        view.groups[0].preemptMinimumDelayMilliseconds = 5_000
+        view.groups[0].preemptReloadDelayMilliseconds = 10_000
         view.groups[0].preemptSyncDelayMilliseconds = 30_000
+        view.groups[0].preemptDelayRemainingMilliseconds = 3_250
         view.groups[0].name = nil
         view.groups[0].fence = "raised"
         view.groups[0].term = 3
@@ -104,7 +107,8 @@ struct StandbyScreenTests {
         let text = view.text
         for line in [
             "    Declines the role: not STANDBY HOT", "  Hello time 250 msec, hold time 800 msec",
-            "  Preemption enabled, delay sync 30 secs", "  Active router is unknown",
+            "  Preemption enabled, delay min 5 secs, reload 10 secs, sync 30 secs",
+            "    Preemption delay ends in 3.250 secs", "  Active router is unknown",
             "  Active virtual MAC address is unknown", "    Track object 1 state Down shutdown",
             "  Group name is \"hsrp-FastEthernet1/0-10\" (default)", "  Fence of the virtual address is raised, term 3",
             "    1 state change, last state change 00:02:38",
@@ -112,6 +116,14 @@ struct StandbyScreenTests {
             #expect(text.contains(line + "\n"), "\(text)")
         }
         #expect(!text.contains("Next hello"))
+        view.groups[0].preemptMinimumDelayMilliseconds = 0
+        view.groups[0].preemptReloadDelayMilliseconds = nil
+        #expect(view.text.contains("  Preemption enabled, delay sync 30 secs\n"))
+        view.groups[0].preempt = false
+        #expect(view.text.contains("  Preemption disabled\n"))
+        view.groups[0].state = "Initial"
+        view.groups[0].startDelayRemainingMilliseconds = 28_000
+        #expect(view.text.contains("  State is Initial\n    Start delay ends in 28.000 secs\n"))
     }
 
     @Test("brief")

@@ -16,7 +16,7 @@ struct Router {
 
     init(
         address: IPv4Address = IPv4Address(10, 1, 0, 3), priority: UInt8 = 100, seed: UInt64 = 1,
-        redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
+        redundancy: RedundancyStatus = RedundancyStatus(isStateful: false), startsWithDaemon: Bool = true,
         settings change: (inout GroupSettings) -> Void = { _ in }
     ) {
         self.address = address
@@ -24,7 +24,9 @@ struct Router {
             group: 10, interfacePrefix: IPv4Prefix(address: address, length: 24), virtualAddress: Self.virtual)
         settings.peerAddresses = [Self.peer]
         change(&settings)
-        machine = GroupMachine(settings: settings, priority: priority, redundancy: redundancy, seed: seed)
+        machine = GroupMachine(
+            settings: settings, priority: priority, redundancy: redundancy, seed: seed,
+            startsWithDaemon: startsWithDaemon)
     }
 
     static func instant(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 0) + .milliseconds(milliseconds) }

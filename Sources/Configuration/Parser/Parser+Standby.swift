@@ -47,9 +47,29 @@ extension Parser {
             let wanted = !statement.isNegated
             draft.editInterface(interface) { $0.usesBurnedInAddress = wanted }
         case "delay":
-            warn(statement.position, "`standby delay` has no effect: a stateful group waits for STANDBY HOT by itself")
+            try parseStartDelay(&statement, interface)
         default:
             warn(statement.position, "`standby \(word)` has no effect in this release")
+        }
+    }
+
+    /// `delay [minimum S] [reload S]`, at least one of them.
+    private mutating func parseStartDelay(_ statement: inout Statement, _ interface: String) throws(Fault) {
+        var minimum = 0
+        var reload: Int?
+        if statement.isNegated {
+            statement.skipRest()
+        } else {
+            repeat {
+                let kind = try statement.keyword(["minimum", "reload"])
+                let seconds = try statement.integer(
+                    0...Limits.startDelaySeconds, "the delay in seconds after the interface came up")
+                if kind == "reload" { reload = seconds } else { minimum = seconds }
+            } while !statement.isAtEnd
+        }
+        draft.editInterface(interface) {
+            $0.startMinimumDelaySeconds = minimum
+            $0.startReloadDelaySeconds = reload
         }
     }
 
@@ -121,6 +141,8 @@ extension Parser {
         let fresh = Model.Group(number: number)
         // `no standby 10 track 1 …` names one object, every other `no` form its whole statement.
         let object = word == "track" ? statement.next.flatMap { Int($0.text) } : nil
+        // `no standby 10 preempt delay` keeps `preempt`, as in IOS.
+        let isDelayAlone = word == "preempt" && statement.optionalKeyword(["delay"]) != nil
         statement.skipRest()
         guard draft.group(interface, number) != nil else { return }
         draft.editGroup(interface, number) { group in
@@ -128,7 +150,9 @@ extension Parser {
             case "ip": group.virtualAddress = nil
             case "priority": group.priority = fresh.priority
             case "preempt":
-                group.preempt = false
+                if !isDelayAlone { group.preempt = false }
+                group.preemptMinimumDelaySeconds = fresh.preemptMinimumDelaySeconds
+                group.preemptReloadDelaySeconds = nil
                 group.preemptSyncDelaySeconds = nil
             case "timers":
                 group.helloMilliseconds = fresh.helloMilliseconds
@@ -174,12 +198,12 @@ extension Parser {
             let position = statement.position
             let kind = try statement.keyword(["minimum", "reload", "sync"])
             let seconds = try statement.integer(0...3600, "the delay in seconds")
-            if kind == "sync" {
+            switch kind {
+            case "minimum": group.preemptMinimumDelaySeconds = seconds
+            case "reload": group.preemptReloadDelaySeconds = seconds
+            default:
                 group.preemptSyncDelaySeconds = seconds
                 draft.places[place] = position
-            } else {
-                warn(
-                    position, "`preempt delay \(kind)` has no effect: a stateful group waits for STANDBY HOT by itself")
             }
         } while !statement.isAtEnd
     }

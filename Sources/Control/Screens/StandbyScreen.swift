@@ -31,6 +31,9 @@ extension StandbyView.Group {
         var lines = ["\(interface) - Group \(group)\(version == 1 ? "" : " (version \(version))")"]
         lines.append("  State is \(state)")
         let change = lastStateChangeMilliseconds.map(Wording.age) ?? "never"
+        if let startDelayRemainingMilliseconds {
+            lines.append("    Start delay ends in \(Wording.seconds(startDelayRemainingMilliseconds)) secs")
+        }
         lines.append("    \(Wording.count(stateChanges, "state change")), last state change \(change)")
         if let declines { lines.append("    Declines the role: \(declines)") }
         lines.append("  Virtual IP address is \(virtualAddress ?? "unknown")")
@@ -43,6 +46,9 @@ extension StandbyView.Group {
         }
         if let authentication { lines.append("  Authentication \(authentication)") }
         lines.append("  Preemption \(preempt ? "enabled" : "disabled")\(preemptionDelay)")
+        if let preemptDelayRemainingMilliseconds {
+            lines.append("    Preemption delay ends in \(Wording.seconds(preemptDelayRemainingMilliseconds)) secs")
+        }
         lines.append("  Active router is \(text(activeRouter))")
         lines.append("  Standby router is \(text(standbyRouter))")
         let origin = configuredPriority == 100 ? "default" : "configured"
@@ -58,8 +64,12 @@ extension StandbyView.Group {
     }
 
     private var preemptionDelay: String {
-        guard preempt, let delay = preemptSyncDelayMilliseconds else { return "" }
-        return ", delay sync \(delay / 1000) secs"
+        let minimum = preemptMinimumDelayMilliseconds > 0 ? preemptMinimumDelayMilliseconds : nil
+        let parts = [
+            ("min", minimum), ("reload", preemptReloadDelayMilliseconds), ("sync", preemptSyncDelayMilliseconds),
+        ]
+        let said = parts.compactMap { name, delay in delay.map { "\(name) \($0 / 1000) secs" } }
+        return preempt && !said.isEmpty ? ", delay " + said.joined(separator: ", ") : ""
     }
 
     private func text(_ router: StandbyView.Router?) -> String {

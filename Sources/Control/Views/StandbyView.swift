@@ -32,8 +32,16 @@ public struct StandbyView: Codable, Hashable, Sendable {
         public var configuredPriority = 100
         /// Whether the node takes the role from a lower-priority Active.
         public var preempt = false
+        /// `preempt delay minimum`.
+        public var preemptMinimumDelayMilliseconds = 0
+        /// `preempt delay reload`, null without.
+        @Nullable public var preemptReloadDelayMilliseconds: Int? = nil
         /// `preempt delay sync`, null without.
         @Nullable public var preemptSyncDelayMilliseconds: Int? = nil
+        /// How long preemption is still delayed, null when no delay runs.
+        @Nullable public var preemptDelayRemainingMilliseconds: Int? = nil
+        /// How long the group still stays in Initial (`standby delay`), null when no delay runs.
+        @Nullable public var startDelayRemainingMilliseconds: Int? = nil
         /// The hello interval in use.
         public var helloMilliseconds = 3000
         /// The hold time in use.

@@ -57,7 +57,7 @@ extension FailoverNode {
             key: key, interface: interface, configured: group,
             settings: settings(for: interface, group), priority: effective(group).priority,
             redundancy: RedundancyStatus(isStateful: isScheme && redundancy.isStateful),
-            seed: Reactor.now().nanoseconds, surroundings: self)
+            seed: Reactor.now().nanoseconds, startsWithDaemon: !isConfigured && !isResuming, surroundings: self)
         groups[key] = runner
         if let address = group.virtualAddress, !(isResuming && kernel.isOwnAddress(address)) {
             kernel.raiseFence(address)
@@ -74,6 +74,10 @@ extension FailoverNode {
             virtualAddress: group.virtualAddress)
         settings.identifier = link?.mac ?? MACAddress(0)
         settings.preempt = group.preempt
+        settings.startMinimumDelay = .seconds(interface.startMinimumDelaySeconds)
+        settings.startReloadDelay = interface.startReloadDelaySeconds.map { .seconds($0) }
+        settings.preemptMinimumDelay = .seconds(group.preemptMinimumDelaySeconds)
+        settings.preemptReloadDelay = group.preemptReloadDelaySeconds.map { .seconds($0) }
         settings.preemptSyncDelay = group.preemptSyncDelaySeconds.map { .seconds($0) }
         settings.hello = .milliseconds(group.helloMilliseconds)
         settings.hold = .milliseconds(group.holdMilliseconds)

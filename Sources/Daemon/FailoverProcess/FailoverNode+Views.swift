@@ -32,6 +32,8 @@ extension FailoverNode {
         view.configuredPriority = group.priority
         view.priority = group.priority
         view.preempt = group.preempt
+        view.preemptMinimumDelayMilliseconds = group.preemptMinimumDelaySeconds * 1000
+        view.preemptReloadDelayMilliseconds = group.preemptReloadDelaySeconds.map { $0 * 1000 }
         view.preemptSyncDelayMilliseconds = group.preemptSyncDelaySeconds.map { $0 * 1000 }
         view.helloMilliseconds = group.helloMilliseconds
         view.holdMilliseconds = group.holdMilliseconds
@@ -73,6 +75,8 @@ extension FailoverNode {
         view.stateChanges = machine.stateChangeCount
         view.lastStateChangeMilliseconds = machine.lastStateChangeAt.map { now.since($0).milliseconds }
         view.helloDueMilliseconds = machine.helloDeadline.map { $0.since(now).milliseconds }
+        view.preemptDelayRemainingMilliseconds = machine.preemptDeadline.map { $0.since(now).milliseconds }
+        view.startDelayRemainingMilliseconds = machine.startDeadline.map { $0.since(now).milliseconds }
         view.fence = machine.isFenceUp ? "raised" : "lowered"
         view.term = Int(clamping: machine.highestTerm)
         view.declines = reasonToDecline(runner)
@@ -101,6 +105,8 @@ extension FailoverNode {
         if runner.machine.settings.interfacePrefix.address == .any { return "the interface has no IPv4 address" }
         if runner.machine.settings.authentication == .missing { return "its key file could not be read yet" }
         if runner.machine.state == .active { return nil }
+        if runner.machine.startDeadline != nil { return "the interface came up, and its start delay runs" }
+        if runner.machine.preemptDeadline != nil { return "the preemption delay runs" }
         return runner.machine.remark
     }
 }

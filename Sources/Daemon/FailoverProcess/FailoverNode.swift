@@ -33,7 +33,7 @@ final class FailoverNode: GroupSurroundings {
     private var isReconcileScheduled = false
     /// What the dead process held is to be adopted: nothing of it is disturbed until that is done.
     private(set) var isResuming: Bool
-    private var isConfigured = false
+    private(set) var isConfigured = false
     private var earlyRoles: [(RoleMessage, group: UInt16, term: UInt64)] = []
     private static let earlyRoleLimit = 16
     /// How long changes of the kernel are gathered before what is wanted is compared with what is there.

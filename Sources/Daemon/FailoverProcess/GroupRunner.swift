@@ -63,13 +63,15 @@ final class GroupRunner {
 
     init(
         key: Key, interface: Model.Interface, configured: Model.Group, settings: GroupSettings, priority: UInt8,
-        redundancy: RedundancyStatus, seed: UInt64, surroundings: any GroupSurroundings
+        redundancy: RedundancyStatus, seed: UInt64, startsWithDaemon: Bool, surroundings: any GroupSurroundings
     ) {
         self.key = key
         self.configured = configured
         self.interface = interface
         self.surroundings = surroundings
-        machine = GroupMachine(settings: settings, priority: priority, redundancy: redundancy, seed: seed)
+        machine = GroupMachine(
+            settings: settings, priority: priority, redundancy: redundancy, seed: seed,
+            startsWithDaemon: startsWithDaemon)
     }
 
     /// `standby use-bia`: no macvlan.

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Primitives
+
+extension GroupMachine {
+    /// What delays the group's next start on its interface (`standby delay`).
+    enum Start: Hashable, Sendable {
+        /// The first one since the daemon's start: `reload`.
+        case first
+        /// The interface comes up again: `minimum`.
+        case again
+        /// The group is new, and no delay applies if the interface is up already.
+        case immediate
+    }
+
+    /// The wait before preemption (`preempt delay`), all of it counted from one moment.
+    struct PreemptWait: Hashable, Sendable {
+        /// Since when a lower-priority Active has stood in our place.
+        var since: Instant
+        /// The end of `minimum` or `reload`; nil when that is over.
+        var until: Instant?
+        /// The end of `sync`; nil without one, and when it is over.
+        var syncUntil: Instant?
+        var isSyncOver = false
+    }
+
+    /// The interface came up or went down; said again, nothing changes.
+    mutating func observeInterface(isUp: Bool, at now: Instant) {
+        let wasUp = isInterfaceUp
+        isInterfaceUp = isUp
+        guard isUp else {
+            // A start that was still delayed has not been one.
+            let isDelayed = startDeadline != nil
+            if start == .immediate || (wasUp && !isDelayed) { start = .again }
+            interfaceUpAt = nil
+            startDeadline = nil
+            return
+        }
+        guard !wasUp else { return }
+        interfaceUpAt = now
+        startDeadline = startDelay > .zero ? now + startDelay : nil
+    }
+
+    private var startDelay: Interval {
+        switch start {
+        case .first: settings.startReloadDelay ?? settings.startMinimumDelay
+        case .again: settings.startMinimumDelay
+        case .immediate: .zero
+        }
+    }
+
+    /// A reload of the configuration: a delay that runs is counted anew from its beginning; one that is over stays over
+    /// unless the new one is longer than the time since, which only a wait for preemption can still obey.
+    mutating func changeDelays(from old: GroupSettings) {
+        if startDeadline != nil, let interfaceUpAt { startDeadline = interfaceUpAt + startDelay }
+        let isSame =
+            old.preemptMinimumDelay == settings.preemptMinimumDelay
+            && old.preemptReloadDelay == settings.preemptReloadDelay
+            && old.preemptSyncDelay == settings.preemptSyncDelay
+        if !isSame, let wait = preemptWait { preemptWait = makePreemptWait(since: wait.since) }
+    }
+}
