@@ -8,6 +8,10 @@ public enum GroupEvent: Hashable, Sendable {
     case interfaceChanged(isUp: Bool)
     /// A tracked object with `shutdown` fell or all of them stand again.
     case fitnessChanged(isFit: Bool)
+    /// The group that this one follows is in that state.
+    case leaderChanged(HSRPState)
+    /// All groups that follow this one could be Active, or not all of them.
+    case followersChanged(areReady: Bool)
     /// A message arrived whose group is this one.
     case messageReceived(HSRPMessage, from: IPv4Address)
     /// The effective priority was computed anew.

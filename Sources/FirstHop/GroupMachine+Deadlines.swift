@@ -28,6 +28,7 @@ extension GroupMachine {
         if watchesActive { consider(activeDeadline) }
         consider(proofDeadline)
         if watchesStandby { consider(standbyDeadline) }
+        if settings.isFollower { consider(silenceDeadline) }
         return next
     }
 
@@ -42,7 +43,7 @@ extension GroupMachine {
 
     /// Event c counts in Listen and Standby; a hand-over or question under way goes first.
     private var watchesActive: Bool {
-        guard state == .listen || state == .standby else { return false }
+        guard !settings.isFollower, state == .listen || state == .standby else { return false }
         switch phase {
         case .prepared, .questioning: return false
         case .settled, .awaitingReady, .reuniting, .requesting, .draining: return true
@@ -69,9 +70,11 @@ extension GroupMachine {
     }
 
     /// Event d counts in Listen and Speak; an Active only forgets the Standby it knew.
-    private var watchesStandby: Bool { !isPrepared && (state == .listen || state == .speak || state == .active) }
+    private var watchesStandby: Bool {
+        !settings.isFollower && !isPrepared && (state == .listen || state == .speak || state == .active)
+    }
 
-    private func isDue(_ deadline: Instant?, at now: Instant) -> Bool { deadline.map { $0 <= now } ?? false }
+    func isDue(_ deadline: Instant?, at now: Instant) -> Bool { deadline.map { $0 <= now } ?? false }
 
     mutating func reachDeadlines(at now: Instant, actions: inout [GroupAction]) {
         repeatResigns(at: now, actions: &actions)
@@ -102,6 +105,7 @@ extension GroupMachine {
             startDeadline = nil
             reconsiderRunning(reason: "the interface start delay is over", at: now, actions: &actions)
         }
+        if settings.isFollower { forgetSilentRouters(at: now) }
         if isDue(helloDeadline, at: now) { apply(.helloDue, reason: "", at: now, actions: &actions) }
     }
 
@@ -183,6 +187,8 @@ extension GroupMachine {
     /// An Active that slept longer than its hold time must assume that another one is Active; any other that is late
     /// must not call the Active silent before it has read what the Active said.
     mutating func noticeStall(_ event: GroupEvent, at now: Instant, actions: inout [GroupAction]) {
+        // What was missed is the leader's to find out.
+        guard !settings.isFollower else { return }
         if state != .active, !isCatchingUp, event != .drained, let due = nextDeadline,
             now.since(due) > GroupTiming.lateness
         {

@@ -27,6 +27,7 @@ extension GroupMachine {
     /// The interface came up or went down; said again, nothing changes.
     mutating func observeInterface(isUp: Bool, at now: Instant) {
         let wasUp = isInterfaceUp
+        hasObservedInterface = true
         isInterfaceUp = isUp
         guard isUp else {
             // A start that was still delayed has not been one.

@@ -16,6 +16,7 @@ extension GroupMachine {
         }
         actions.append(.count("hello.received"))
         hasHeardAnybody = true
+        guard !settings.isFollower else { return note(message, from: source, at: now, actions: &actions) }
         if let virtualAddress, message.virtualAddress != .any, message.virtualAddress != virtualAddress {
             actions.append(.count("hello.otherAddress"))
         }

@@ -9,9 +9,9 @@ extension GroupMachine {
 
     /// Whether a living, lower-priority Active stands in our place and preemption is allowed.
     private var hasLesserActive: Bool {
-        guard settings.preempt, !hasYieldedToOperator, let active = activeRouter, active.priority < priority else {
-            return false
-        }
+        guard settings.preempt, !settings.isFollower, !hasYieldedToOperator, let active = activeRouter,
+            active.priority < priority
+        else { return false }
         return state == .listen || state == .speak || state == .standby
     }
 
@@ -88,6 +88,10 @@ extension GroupMachine {
     mutating func requestSwitchover(force: Bool, at now: Instant, actions: inout [GroupAction]) {
         func refuse(_ code: StaticName, _ message: String) {
             actions.append(.switchoverRefused(code: code, message: message))
+        }
+        guard !settings.isFollower else {
+            refuse("follows", "the group follows another one; name that one")
+            return
         }
         guard state == .active else {
             refuse("not-active", "this node is not Active")

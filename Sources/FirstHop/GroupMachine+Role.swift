@@ -150,7 +150,7 @@ extension GroupMachine {
     /// Behind a fence the process before had no role yet, or waited for the lease of another Active, until a time that
     /// nobody knows any more; and a peer that is Active has taken the role since.
     mutating func resume(isFenced: Bool, at now: Instant, actions: inout [GroupAction]) {
-        guard state != .active else { return }
+        guard state != .active, !settings.isFollower else { return }
         guard !isFenced, !isBriefedOfActive else {
             let reason = isFenced ? "its fence was up" : "the peer is Active"
             actions.append(.log(.notice, "not resumed after a restart: \(reason)"))
@@ -209,7 +209,7 @@ extension GroupMachine {
         becomeFormerActive(target: .speak, reason: reason, at: now, actions: &actions)
     }
 
-    private mutating func surrender(sendsResign: Bool, at now: Instant, actions: inout [GroupAction]) {
+    mutating func surrender(sendsResign: Bool, at now: Instant, actions: inout [GroupAction]) {
         raiseFence(actions: &actions)
         fenceHeldUntil = nil
         if redundancy.isAssociationUp { actions.append(.sendRole(.fenced, term: term)) }
@@ -226,7 +226,7 @@ extension GroupMachine {
         actions.append(.publishRole(isActive: false, term: roleTerm))
     }
 
-    private mutating func becomeFormerActive(
+    mutating func becomeFormerActive(
         target: HSRPState, reason: String, at now: Instant, actions: inout [GroupAction]
     ) {
         startActiveTimer(nil, at: now)

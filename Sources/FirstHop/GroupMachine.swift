@@ -60,11 +60,16 @@ public struct GroupMachine: Sendable {
     public internal(set) var activeDeadline: Instant?
     /// When the Standby counts as silent.
     public internal(set) var standbyDeadline: Instant?
+    /// The state of the group that this one follows.
+    public internal(set) var leaderState: HSRPState = .initial
+    /// Whether all groups that follow this one could be Active.
+    public internal(set) var areFollowersReady = true
     /// When the interface's start delay is over; nil while none runs.
     public internal(set) var startDeadline: Instant?
 
     var phase: Phase = .settled
     var isInterfaceUp = false
+    var hasObservedInterface = false
     /// When the interface came up; nil while it is down.
     var interfaceUpAt: Instant?
     var start: Start
@@ -113,6 +118,8 @@ public struct GroupMachine: Sendable {
     var hasSaidStopped = false
     /// Keys that were in force before the present ones, believed until then.
     var formerKeys: (keys: [HSRPKey], until: Instant)?
+    /// When another Active was last reported.
+    var otherActiveReportedAt: Instant?
     /// When each kind of refused message was last warned of.
     var warnedAt: [HelloRefusal: Instant] = [:]
     var random: SplitMix64
@@ -180,6 +187,13 @@ public struct GroupMachine: Sendable {
         case .fitnessChanged(let isFit):
             self.isFit = isFit
             reconsiderRunning(reason: isFit ? "fit again" : "tracked object down", at: now, actions: &actions)
+        case .leaderChanged(let state):
+            leaderState = state
+            reconsiderRunning(reason: "as the group that it follows", at: now, actions: &actions)
+        case .followersChanged(let areReady):
+            areFollowersReady = areReady
+            let reason = areReady ? "its followers are ready" : "a group that follows it is down"
+            reconsiderRunning(reason: reason, at: now, actions: &actions)
         case .messageReceived(let message, let source):
             receive(message, from: source, at: now, actions: &actions)
         case .priorityChanged(let value):
@@ -224,7 +238,13 @@ public struct GroupMachine: Sendable {
     public var keepsMACUp: Bool { holdsAddress || lowerMACAt != nil }
 
     /// Whether the group may run at all.
-    var canRun: Bool { isInterfaceUp && startDeadline == nil && isFit && !isStopping }
+    var canRun: Bool { isReady && isFit && areFollowersReady && !isStopping }
+
+    /// Whether the interface would carry the group.
+    var isReady: Bool { isInterfaceUp && startDeadline == nil }
+
+    /// Whether a follower leaves its leader free to run; a new one whose interface was not looked at yet does.
+    public var isReadyToFollow: Bool { isReady || !hasObservedInterface }
 
     /// Whether this node may be given the role; with `stateful` that takes an IKE daemon.
     var isFitForRole: Bool { !redundancy.isStateful || redundancy.isIKEDaemonFit }
@@ -233,7 +253,9 @@ public struct GroupMachine: Sendable {
     func isPeer(_ address: IPv4Address) -> Bool { settings.peerAddresses?.contains(address) ?? true }
 
     mutating func reconsiderRunning(reason: String, at now: Instant, actions: inout [GroupAction]) {
-        if canRun, state == .initial {
+        if settings.isFollower {
+            assumeLeaderState(reason: reason, at: now, actions: &actions)
+        } else if canRun, state == .initial {
             apply(.enabled, reason: reason, at: now, actions: &actions)
         } else if !canRun, state != .initial {
             apply(.disabled, reason: reason, at: now, actions: &actions)
@@ -242,7 +264,8 @@ public struct GroupMachine: Sendable {
 
     mutating func changeSettings(_ new: GroupSettings, at now: Instant, actions: inout [GroupAction]) {
         precondition(
-            new.group == settings.group && new.version == settings.version, "another group is another machine")
+            new.group == settings.group && new.version == settings.version && new.isFollower == settings.isFollower,
+            "another group is another machine")
         if new.hello != settings.hello || new.hold != settings.hold {
             hello = new.hello
             hold = new.hold

@@ -14,6 +14,8 @@ public struct GroupSettings: Hashable, Sendable {
     public var interfacePrefix: IPv4Prefix
     /// The configured virtual address; nil learns it from the Active.
     public var virtualAddress: IPv4Address?
+    /// Has the state of another group and no election of its own; the same for the whole life of a machine.
+    public var isFollower = false
     /// Whether a lower-priority Active is relieved.
     public var preempt = false
     /// `preempt delay minimum`: how long a lower-priority Active is left alone.

@@ -78,10 +78,32 @@ struct DiagnosticTests {
             ("interface eth0\n standby 1 name VPN\n", "the name `VPN` is taken by line 3"),
             ("interface eth0\n standby 1 ip 10.1.0.100\n", "is taken by line 2"),
             ("interface eth1\n standby 10 follow VPN\n", "cannot follow itself"),
+            (
+                "interface eth0\n standby 1 name IN\n standby 1 follow VPN\n standby 2 follow IN\n",
+                "`IN` itself follows another group"
+            ),
+            (
+                "interface eth0\n standby 1 name IN\n standby 1 follow VPN\n crypto map M redundancy IN\n",
+                "`IN` follows another one; expected a group with an election of its own"
+            ),
+            (
+                "interface eth0\n standby 1 name IN\n standby 1 follow VPN\nredundancy inter-device\n"
+                    + " scheme standby IN\n", "`IN` follows another group"
+            ),
         ])
     func references(text: String, message: String) {
         let said = errors(Self.base + text)
         #expect(said.contains { $0.contains(message) }, "\(said)")
+    }
+
+    @Test("what a following group cannot use is pointed out, and nothing else")
+    func following() {
+        let text = Self.base + "interface eth0\n standby 1 ip 10.2.0.100\n standby 1 follow VPN\n"
+        #expect(warnings(text).isEmpty)
+        for line in ["priority 105", "preempt", "track 1 shutdown"] {
+            let said = warnings("track 1 interface eth0 line-protocol\n" + text + " standby 1 \(line)\n")
+            #expect(said.count == 1 && said[0].hasSuffix("no effect in a group that follows; write them for `VPN`"))
+        }
     }
 
     @Test("addresses of the association are checked")

@@ -126,6 +126,28 @@ struct StandbyScreenTests {
         #expect(view.text.contains("  State is Initial\n    Start delay ends in 28.000 secs\n"))
     }
 
+    @Test("coupled groups name each other")
+    func coupled() {
+        var view = Self.active()
+        view.groups[0].followers = [
+            .init(
+                interface: "eth0", group: 1, state: "Active", virtualAddress: "10.2.0.100",
+                virtualMAC: "00:00:0c:07:ac:01"),
+            .init(interface: "eth2", group: 2, state: "Initial", virtualAddress: nil, virtualMAC: nil),
+        ]
+        #expect(
+            view.text.hasSuffix(
+                """
+                  Group name is "VPN" (cfgd)
+                  Followed by groups:
+                    eth0 Grp 1 Active 10.2.0.100 0000.0c07.ac01
+                    eth2 Grp 2 Initial unknown unknown
+
+                """))
+        view.groups[0].follows = "OTHER"
+        #expect(view.text.contains("  Following \"OTHER\"\n"))
+    }
+
     @Test("brief")
     func brief() {
         var view = Self.active()

@@ -52,9 +52,12 @@ extension Validator {
     private mutating func checkFollow(_ interface: String, _ group: Model.Group) {
         guard let name = group.follows else { return }
         let place = Place.follow(interface, group.number)
-        warn(
-            place,
-            "`standby \(group.number) follow` is kept, but this release does not couple groups: it stays in Initial")
+        let standard = Model.Group(number: group.number)
+        if group.priority != standard.priority || group.preempt || !group.tracks.isEmpty {
+            warn(
+                place,
+                "priority, preempt and track have no effect in a group that follows; write them for `\(name)`")
+        }
         guard let leader = groups.first(where: { $0.group.name == name }) else {
             refuse(place, "no group has the name `\(name)`; expected the name of another group\(hint(name))")
             return

@@ -38,6 +38,11 @@ extension Validator {
                     "crypto map `\(map.name)` has no entry; write `crypto map \(map.name) 10 ipsec-isakmp` "
                         + "with `set peer`")
             }
+            if group.group.follows != nil {
+                refuse(
+                    at: first.position,
+                    "group `\(first.group)` follows another one; expected a group with an election of its own")
+            }
             if map.isStateful { checkStateful(map, group.interface, group.group) }
         }
         for map in model.cryptoMaps {
@@ -62,11 +67,6 @@ extension Validator {
             warn(
                 .syncDelay(interface, group.number),
                 "after this delay the node takes the role even if it does not hold the SAs: tunnels would be lost")
-        }
-        if group.follows != nil {
-            refuse(
-                .mapRedundancy(map.name),
-                "group `\(group.name ?? "")` follows another one; expected a group with an election of its own")
         }
         if model.scheme == nil {
             warn(

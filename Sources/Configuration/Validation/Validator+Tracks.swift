@@ -10,7 +10,7 @@ extension Validator {
             for track in group.tracks where !defined.contains(track.object) {
                 warn(.groupTrack(interface, group.number, object: track.object), Self.undefined(track.object))
             }
-            checkDecrements(interface, group)
+            if group.follows == nil { checkDecrements(interface, group) }
         }
         for object in model.trackedObjects {
             guard case .list(let list) = object.kind else { continue }

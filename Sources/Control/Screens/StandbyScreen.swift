@@ -59,6 +59,13 @@ extension StandbyView.Group {
         }
         if let follows { lines.append("  Following \"\(follows)\"") }
         lines.append("  Group name is \(name.map { "\"\($0)\" (cfgd)" } ?? "\"hsrp-\(interface)-\(group)\" (default)")")
+        if !followers.isEmpty { lines.append("  Followed by groups:") }
+        for follower in followers {
+            let mac = follower.virtualMAC.map(Wording.dottedMAC) ?? "unknown"
+            lines.append(
+                "    \(follower.interface) Grp \(follower.group) \(follower.state) "
+                    + "\(follower.virtualAddress ?? "unknown") \(mac)")
+        }
         if let fence { lines.append("  Fence of the virtual address is \(fence)\(term.map { ", term \($0)" } ?? "")") }
         return lines
     }

@@ -62,6 +62,8 @@ public struct StandbyView: Codable, Hashable, Sendable {
         @Nullable public var authentication: String? = nil
         /// `standby G follow NAME`, null for a group with an election of its own.
         @Nullable public var follows: String? = nil
+        /// The groups that follow this one.
+        public var followers: [Follower] = []
         /// Why the node declines the role (not HOT, unfit, interface down), null when it would take it.
         @Nullable public var declines: String? = nil
         /// The fence of the virtual address: `raised`, `lowered`, null when none is kept.
@@ -90,6 +92,29 @@ public struct StandbyView: Codable, Hashable, Sendable {
             self.local = local
             self.priority = priority
             self.expiresMilliseconds = expiresMilliseconds
+        }
+    }
+
+    /// A group that has the state of another one.
+    public struct Follower: Codable, Hashable, Sendable {
+        /// The kernel's name of its interface.
+        public var interface: String
+        /// Its number.
+        public var group: Int
+        /// Its state, the leader's or Initial.
+        public var state: String
+        /// Its virtual address, null where none is configured.
+        @Nullable public var virtualAddress: String? = nil
+        /// Its virtual MAC in colon notation, null while its interface does not exist.
+        @Nullable public var virtualMAC: String? = nil
+
+        /// Makes a follower.
+        public init(interface: String, group: Int, state: String, virtualAddress: String?, virtualMAC: String?) {
+            self.interface = interface
+            self.group = group
+            self.state = state
+            self.virtualAddress = virtualAddress
+            self.virtualMAC = virtualMAC
         }
     }
 

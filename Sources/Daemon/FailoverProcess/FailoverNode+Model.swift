@@ -12,10 +12,11 @@ extension FailoverNode {
     /// Brings groups and objects to what the model says; what did not change keeps sockets, timers and state.
     func applyModel() {
         kernel.readTables()
+        readCouplings()
         applyTracks()
         var wanted: [GroupRunner.Key: (Model.Interface, Model.Group)] = [:]
         for interface in model.interfaces {
-            for group in interface.groups where group.follows == nil {
+            for group in interface.groups {
                 wanted[.init(interface: interface.name, number: group.number)] = (interface, group)
             }
         }
@@ -34,6 +35,7 @@ extension FailoverNode {
             }
         }
         observeInterfaces()
+        couple()
         recomputePriorities()
         closeUnusedPorts()
         holdingChanged()
@@ -43,6 +45,7 @@ extension FailoverNode {
         runner.configured.virtualAddress == group.virtualAddress
             && runner.interface.usesBurnedInAddress == interface.usesBurnedInAddress
             && runner.interface.version == interface.version
+            && (runner.configured.follows == nil) == (group.follows == nil)
     }
 
     private func sendFences(_ addresses: [IPv4Address]) {
@@ -73,6 +76,7 @@ extension FailoverNode {
             version: interface.version, group: UInt16(truncatingIfNeeded: group.number), interfacePrefix: prefix,
             virtualAddress: group.virtualAddress)
         settings.identifier = link?.mac ?? MACAddress(0)
+        settings.isFollower = group.follows != nil
         settings.preempt = group.preempt
         settings.startMinimumDelay = .seconds(interface.startMinimumDelaySeconds)
         settings.startReloadDelay = interface.startReloadDelaySeconds.map { .seconds($0) }
@@ -113,8 +117,8 @@ extension FailoverNode {
     /// Compares every interface that matters with what is known; called on any event.
     func observeInterfaces() {
         observeLinks()
-        for (key, runner) in groups where !runner.isRetiring {
-            let link = kernel.link(named: key.interface)
+        for runner in followersFirst where !runner.isRetiring {
+            let link = kernel.link(named: runner.key.interface)
             let settings = settings(for: runner.interface, runner.configured)
             let isUsable =
                 (link?.isLineProtocolUp ?? false) && settings.interfacePrefix.address != .any
@@ -189,15 +193,15 @@ extension FailoverNode {
     func stop() {
         guard !isStopping else { return }
         isStopping = true
-        let all = Array(groups.values)
-        guard !all.isEmpty else { return reactor.stop() }
-        for runner in all { runner.retire() }
+        guard !groups.isEmpty else { return reactor.stop() }
+        for runner in followersFirst.reversed() where leader(of: runner) == nil { runner.retire() }
     }
 
     func groupStopped(_ group: GroupRunner) {
         group.removeCarrier()
         if isStopping {
             groups[group.key] = nil
+            for follower in followers(of: group) { follower.retire() }
             if groups.isEmpty { reactor.stop() }
             return
         }

@@ -39,6 +39,15 @@ extension FailoverNode {
         view.holdMilliseconds = group.holdMilliseconds
         view.authentication = authenticationText(group)
         view.follows = group.follows
+        view.followers = model.interfaces.flatMap { interface in
+            interface.groups.filter { group.name != nil && $0.follows == group.name }.map { follower in
+                let runner = groups[.init(interface: interface.name, number: follower.number)]
+                return .init(
+                    interface: interface.name, group: follower.number,
+                    state: runner?.machine.state.name ?? "Initial",
+                    virtualAddress: follower.virtualAddress?.description, virtualMAC: runner?.virtualMAC?.description)
+            }
+        }
         view.virtualAddress = group.virtualAddress?.description
         view.trackedObjects = group.tracks.map { track in
             let state = tracks.state(of: track.object)?.name ?? "Undefined"
@@ -49,8 +58,6 @@ extension FailoverNode {
         }
         if let runner {
             describe(runner, in: &view, at: now)
-        } else if group.follows != nil {
-            view.declines = "a group that follows another is not built in this release"
         }
         return view
     }
@@ -78,7 +85,7 @@ extension FailoverNode {
         view.preemptDelayRemainingMilliseconds = machine.preemptDeadline.map { $0.since(now).milliseconds }
         view.startDelayRemainingMilliseconds = machine.startDeadline.map { $0.since(now).milliseconds }
         view.fence = machine.isFenceUp ? "raised" : "lowered"
-        view.term = Int(clamping: machine.highestTerm)
+        view.term = machine.settings.isFollower ? nil : Int(clamping: machine.highestTerm)
         view.declines = reasonToDecline(runner)
         let own = StandbyView.Router(
             address: machine.settings.interfacePrefix.address.description, local: true,
@@ -104,6 +111,9 @@ extension FailoverNode {
         if !link.isLineProtocolUp { return "the interface is down" }
         if runner.machine.settings.interfacePrefix.address == .any { return "the interface has no IPv4 address" }
         if runner.machine.settings.authentication == .missing { return "its key file could not be read yet" }
+        if let follower = followers(of: runner).first(where: { !$0.machine.isReadyToFollow }) {
+            return "group \(follower.key.number) on \(follower.key.interface), which follows it, is not ready"
+        }
         if runner.machine.state == .active { return nil }
         if runner.machine.startDeadline != nil { return "the interface came up, and its start delay runs" }
         if runner.machine.preemptDeadline != nil { return "the preemption delay runs" }

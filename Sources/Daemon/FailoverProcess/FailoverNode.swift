@@ -25,6 +25,9 @@ final class FailoverNode: GroupSurroundings {
     /// Replication's last word about the scheme's group.
     var redundancy = RedundancyStatus(isStateful: false)
     var isStopping = false
+    /// Groups that follow another one, by its name; and the groups that may be followed.
+    var followerKeys: [String: [GroupRunner.Key]] = [:]
+    var leaderKeys: [String: GroupRunner.Key] = [:]
 
     let supervisor: ProcessChannel
     private var replication: ProcessChannel?
@@ -230,7 +233,7 @@ final class FailoverNode: GroupSurroundings {
         reactor.schedule(at: Reactor.now() + pause) { [unowned self] in
             isReconcileScheduled = false
             // A process that has just woken first finds out whether what it wants is still its own to want.
-            for group in groups.values { group.handle(.deadlineReached) }
+            for group in followersFirst.reversed() { group.handle(.deadlineReached) }
             kernel.readTables()
             let fences = Set(kernel.ownFences().compactMap { $0.source?.address })
             for group in groups.values { group.reconcile(fences: fences) }
@@ -329,7 +332,8 @@ final class FailoverNode: GroupSurroundings {
 
     private func switchover(_ request: ControlRequest, _ number: UInt32) {
         let runner = request.group.map { name in groups.values.first { $0.configured.name == name } } ?? schemeGroup
-        guard let runner = runner ?? (request.group == nil && groups.count == 1 ? groups.values.first : nil) else {
+        let leaders = groups.values.filter { $0.configured.follows == nil }
+        guard let runner = runner ?? (request.group == nil && leaders.count == 1 ? leaders.first : nil) else {
             return reply(
                 number, ErrorView(code: "no-such-group", message: "no group has that name; give one by --group NAME"))
         }

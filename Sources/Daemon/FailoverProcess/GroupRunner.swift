@@ -19,6 +19,10 @@ protocol GroupSurroundings: AnyObject {
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner)
     func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner)
     func holdingChanged()
+    /// The group's machine was stepped, or has just raised its fence: groups that are coupled to it hear of its state.
+    func stepped(_ group: GroupRunner)
+    /// The group's machine is about to be stepped: after a stall the group that it follows comes first.
+    func willStep(_ group: GroupRunner, by event: GroupEvent)
     /// Hands in what replication has said and nobody has read.
     func readReplication()
     func switchoverEnded(_ outcome: SwitchoverOutcome, of group: GroupRunner)
@@ -100,6 +104,7 @@ final class GroupRunner {
 
     /// Steps the machine and performs what it says; what happens meanwhile waits its turn.
     func handle(_ event: GroupEvent) {
+        surroundings.willStep(self, by: event)
         pending.append(event)
         guard !isHandling else { return }
         isHandling = true
@@ -113,9 +118,12 @@ final class GroupRunner {
             for action in actions { perform(action) }
         }
         isHandling = false
+        surroundings.stepped(self)
         rearm()
         if self.held != held { surroundings.holdingChanged() }
-        tell()
+        guard case .leaderChanged = event else { return tell() }
+        // The leader may be in the middle of giving its role away.
+        surroundings.reactor.schedule(at: Reactor.now()) { [weak self] in self?.tell() }
     }
 
     /// The interface was found, lost or changed; `isUsable` also takes its address.
@@ -211,7 +219,10 @@ final class GroupRunner {
         let kernel = surroundings.kernel
         switch action {
         case .send(let message, let fromVirtualMAC): send(message, fromVirtualMAC: fromVirtualMAC)
-        case .raiseFence: machine.virtualAddress.map { kernel.raiseFence($0) }
+        case .raiseFence:
+            machine.virtualAddress.map { kernel.raiseFence($0) }
+            // A coupled address is gone before the peer hears that it may take this one.
+            surroundings.stepped(self)
         case .lowerFence: machine.virtualAddress.map { kernel.lowerFence($0) }
         case .raiseMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, true) }
         case .lowerMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, false) }

@@ -173,7 +173,7 @@ class World:
             for interface in ("eth0", "eth1"):
                 run("ip", "-n", router, "address", "delete", f"{VIRTUAL_ADDRESS}/32", "dev", interface, check=False)
             for line in run("ip", "-n", router, "rule", "show").splitlines():
-                if VIRTUAL_ADDRESS in line:
+                if "prohibit" in line:
                     run("ip", "-n", router, "rule", "delete", "preference", line.split(":")[0], check=False)
 
 
