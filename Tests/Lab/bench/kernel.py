@@ -71,13 +71,16 @@ def _copy(world, size, text):
     counter = xfrm.Counter("r4")
     before = sent_bytes(world)
     world.gateways["r4"].launch()
-    while counter.read() == 0:
+    # Whoever looks must not wait for its turn behind what it looks at.
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    while (there := counter.read()) == 0:
         time.sleep(0.001)
     first = time.monotonic()
     last = counter.wait(size, 600)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     wait_for_hot(world, 300)
     hot = time.monotonic()
-    return {"ip": by_ip, "copy": last - first, "hot": hot - first, "wire": (sent_bytes(world) - before) / size}
+    return {"ip": by_ip, "copy": (last - first) * size / max(size - there, 1), "hot": hot - first, "wire": (sent_bytes(world) - before) / size}
 
 
 def takeovers(world, sizes, runs, measured):
