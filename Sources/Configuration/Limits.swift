@@ -34,6 +34,10 @@ public enum Limits {
     public static let authenticationTextByteCount = 8
     /// Bytes of a key of MD5 authentication: with more, its padding would not fit one block of the digest.
     public static let keyByteCount = 55
+    /// Key chains.
+    public static let keyChainCount = 64
+    /// Bytes of the name of a key chain.
+    public static let keyChainNameByteCount = 64
     /// `timeout` of `key-string`, in seconds, as in IOS.
     public static let keyTimeoutSeconds = 32_767
     /// Bytes of the path of a key file.

@@ -12,6 +12,8 @@ public struct Model: Hashable, Sendable {
     public var trackedObjects: [TrackedObject] = []
     /// `ip sla` operations ordered by number.
     public var echoOperations: [EchoOperation] = []
+    /// Key chains in alphabetical order; those that a group names have keys.
+    public var keyChains: [KeyChain] = []
     /// Interfaces that carry at least one group, in the file's order.
     public var interfaces: [Interface] = []
     /// The replication association, nil where none is configured or it is shut down.
@@ -117,6 +119,8 @@ public struct Model: Hashable, Sendable {
             case text(String)
             /// `md5 key-string`, 1 to 55 bytes; after a change messages of the former key are believed so much longer.
             case keyString(SecretBytes, timeoutSeconds: Int)
+            /// `md5 key-chain`: the name of a chain; it resolves.
+            case keyChain(String)
             /// `md5 key-file`: the absolute path of a file that holds the key.
             case keyFile(String)
         }

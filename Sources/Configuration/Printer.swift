@@ -24,6 +24,7 @@ private struct Printer {
         if model.hostname != standard.hostname { lines.append("hostname \(quoted(model.hostname))") }
         for operation in model.echoOperations { lines += operation.canonicalLines }
         for object in model.trackedObjects { lines += object.canonicalLines }
+        for chain in model.keyChains { print(chain) }
         for interface in model.interfaces {
             lines += ["!", "interface \(quoted(interface.name))"]
             if interface.version != .one { lines.append(" standby version \(interface.version.rawValue)") }
@@ -58,6 +59,20 @@ private struct Printer {
             lines.append(" security identity \(quoted(path))")
             for peer in peers { lines.append(" security peer \(peer)") }
         }
+    }
+
+    private mutating func print(_ chain: KeyChain) {
+        lines += ["!", "key chain \(quoted(chain.name))"]
+        for key in chain.keys {
+            lines.append(" key \(key.number)")
+            if let secret = key.secret { lines.append("  key-string \(showsSecrets ? written(secret) : "<hidden>")") }
+            if let lifetime = key.acceptLifetime { lines.append("  accept-lifetime \(words(lifetime))") }
+            if let lifetime = key.sendLifetime { lines.append("  send-lifetime \(words(lifetime))") }
+        }
+    }
+
+    private func words(_ lifetime: KeyChain.Lifetime) -> String {
+        "\(CalendarTime.text(lifetime.start)) \(lifetime.end.map(CalendarTime.text) ?? "infinite")"
     }
 
     private mutating func print(_ group: Model.Group) {
@@ -107,6 +122,7 @@ private struct Printer {
         case .keyString(let key, let timeoutSeconds):
             let timeout = timeoutSeconds == 0 ? "" : " timeout \(timeoutSeconds)"
             return "md5 key-string \(showsSecrets ? written(key) : "<hidden>")\(timeout)"
+        case .keyChain(let name): return "md5 key-chain \(quoted(name))"
         case .keyFile(let path): return "md5 key-file \(quoted(path))"
         }
     }

@@ -3,7 +3,7 @@
 internal import CLinux
 internal import Glibc
 
-/// A point of the calendar, for screens and logs only: nothing is ever scheduled by it.
+/// A point of the calendar, for screens, logs and the lifetimes of keys: nothing else is scheduled by it.
 public struct WallClock: Hashable, Sendable {
     /// Seconds since 1970-01-01 UTC.
     public var seconds: Int

@@ -34,7 +34,7 @@ struct AuthenticationTests {
         for (words, expected) in [
             ("md5 key-string \(long)", "1 to 55 bytes, found 56"), ("md5 key-string 7 99AA", "type 7"),
             ("md5 key-string 7 07GG", "type 7"), ("md5 key-string 7 0", "type 7"),
-            ("md5", "`key-string` or `key-file`"),
+            ("md5", "`key-string`, `key-file` or `key-chain`"),
             ("md5 key-file hello.key", "absolute path"), ("md5 key-string SECRET timeout 40000", "from 0 to 32767"),
             ("md5 key-string \"\"", "1 to"),
         ] {

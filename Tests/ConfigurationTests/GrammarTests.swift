@@ -12,6 +12,14 @@ struct GrammarTests {
         track 1 interface eth0 line-protocol
          delay down 0 up 5
         track 2 interface eth1 line-protocol
+        key chain HELLO
+         key 1
+          key-string 0 first
+          accept-lifetime 00:00:00 Jan 1 2026 00:00:00 Mar 1 2026
+          send-lifetime 00:00:00 1 January 2026 duration 2678400
+         key 2
+          key-string second
+        key chain OTHER
         interface eth1
          standby version 1                              ! the default
          standby 10 ip 10.1.0.100
@@ -60,6 +68,11 @@ struct GrammarTests {
         #expect(model.hostname == "R3")
         #expect(model.trackedObjects.map(\.number) == [1, 2])
         #expect(model.trackedObjects[0].delayUpSeconds == 5 && model.trackedObjects[0].delayDownSeconds == 0)
+        #expect(model.keyChains.map(\.name) == ["HELLO", "OTHER"])
+        #expect(model.keyChains[0].keys.map(\.number) == [1, 2])
+        let key = model.keyChains[0].keys[0]
+        #expect(key.acceptLifetime == .init(start: 1_767_225_600, end: 1_772_323_200))
+        #expect(key.sendLifetime == .init(start: 1_767_225_600, end: 1_769_904_000))
         let group = model.interfaces[0].groups[0]
         #expect(group.helloMilliseconds == 250 && group.holdMilliseconds == 800 && group.timersInMilliseconds)
         #expect(group.authentication == .text("secret"))

@@ -67,6 +67,9 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
     for number in numbers(0...2, in: 1...99, &generator) {
         model.echoOperations.append(randomOperation(number, &generator))
     }
+    for name in ["A", "b c"] where Bool.random(using: &generator) {
+        model.keyChains.append(randomChain(name, &generator))
+    }
     var names: [String] = []
     for index in 0..<Int.random(in: 0...3, using: &generator) {
         var interface = Model.Interface(name: ["eth9", "bond0.17", "lan", "\"q"][index])
@@ -74,6 +77,9 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
         interface.version = Bool.random(using: &generator) ? .one : .two
         for number in numbers(1...3, in: interface.version.groupNumbers, &generator) {
             var group = randomGroup(number, &generator)
+            if let chain = model.keyChains.first, Bool.random(using: &generator) {
+                group.authentication = .keyChain(chain.name)
+            }
             group.virtualAddress = IPv4Address(10, UInt8(index * 16 + number / 256), UInt8(number % 256), 100)
             if Bool.random(using: &generator) {
                 let name = ["VPN", "a b", "replay-interval", "10", "!x", "none", "standby"].randomElement(
@@ -129,6 +135,23 @@ private func randomKind(_ number: Int, _ model: Model, _ generator: inout SplitM
             .ipv6(IPv6Prefix(address: IPv6Prefix(address: address, length: length).network, length: length)))
     default: return .list(randomList(model.trackedObjects.map(\.number), &generator))
     }
+}
+
+private func randomChain(_ name: String, _ generator: inout SplitMix) -> KeyChain {
+    var chain = KeyChain(name: name)
+    for number in numbers(1...8, in: 0...2_147_483_647, &generator) {
+        var key = KeyChain.Key(number: UInt32(number))
+        key.secret = SecretBytes([UInt8.random(in: 0...255, using: &generator), 32, 34])
+        for path in [\KeyChain.Key.acceptLifetime, \KeyChain.Key.sendLifetime] where Bool.random(using: &generator) {
+            // 2000 to 2099, and ends that a duration can reach.
+            let start = Int.random(in: 946_684_800..<4_102_444_800, using: &generator)
+            key[keyPath: path] = KeyChain.Lifetime(start: start)
+            guard Bool.random(using: &generator) else { continue }
+            key[keyPath: path]?.end = start + Int.random(in: 1...2_147_483_646, using: &generator)
+        }
+        chain.keys.append(key)
+    }
+    return chain
 }
 
 private func randomOperation(_ number: Int, _ generator: inout SplitMix) -> EchoOperation {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FirstHop
 import Primitives
 
 /// What a remark may be about, so that it can name a place.
@@ -8,6 +9,8 @@ enum Place: Hashable {
     case track(Int)
     case trackMember(Int, object: Int)
     case operation(Int)
+    case keyChain(String)
+    case key(String, UInt32)
     case interface(String)
     case version(String)
     case group(String, Int)
@@ -87,6 +90,32 @@ struct Draft {
                 index = interface.groups.count - 1
             }
             body(&interface.groups[index])
+        }
+    }
+
+    /// Runs `body` on a key chain, which is made if it is new.
+    mutating func editKeyChain(_ name: String, _ body: (inout KeyChain) -> Void) {
+        let index: Int
+        if let known = model.keyChains.firstIndex(where: { $0.name == name }) {
+            index = known
+        } else {
+            model.keyChains.append(KeyChain(name: name))
+            index = model.keyChains.count - 1
+        }
+        body(&model.keyChains[index])
+    }
+
+    /// Runs `body` on a key of a chain, both of which are made if they are new.
+    mutating func editKey(_ chain: String, _ number: UInt32, _ body: (inout KeyChain.Key) -> Void) {
+        editKeyChain(chain) { chain in
+            let index: Int
+            if let known = chain.keys.firstIndex(where: { $0.number == number }) {
+                index = known
+            } else {
+                chain.keys.append(KeyChain.Key(number: number))
+                index = chain.keys.count - 1
+            }
+            body(&chain.keys[index])
         }
     }
 

@@ -30,7 +30,7 @@ enum Foreign: String, CaseIterable {
     static func opensMode(_ statement: Statement) -> Bool {
         guard let first = statement.next?.text, !statement.isNegated else { return false }
         switch first {
-        case "router", "line", "route-map", "class-map", "policy-map", "control-plane", "archive", "key", "redundancy":
+        case "router", "line", "route-map", "class-map", "policy-map", "control-plane", "archive", "redundancy":
             return true
         case "ip": return statement.second?.text == "access-list"
         case "crypto": return statement.second?.text != "map"
@@ -57,6 +57,7 @@ enum Foreign: String, CaseIterable {
             // What follows `crypto map NAME` is ours or is sorted out there.
             ["isakmp", "ipsec", "ikev2", "keyring", "pki", "dynamic-map", "ca", "key", "engine", "logging", "gdoi"]
                 .contains(second) ? .ipsec : nil
+        case "key": second == "config-key" ? .system : nil
         case "redundancy": second.isEmpty ? .system : nil
         case _ where systemWords.contains(first): .system
         default: nil
@@ -66,7 +67,7 @@ enum Foreign: String, CaseIterable {
     private static let systemWords: Set = [
         "version", "service", "boot", "boot-start-marker", "boot-end-marker", "enable", "aaa", "username", "logging",
         "ntp", "snmp-server", "line", "control-plane", "clock", "multilink", "archive", "vtp", "spanning-tree", "vlan",
-        "class-map", "policy-map", "key", "tacacs-server", "radius-server", "mmi", "license", "platform", "memory-size",
+        "class-map", "policy-map", "tacacs-server", "radius-server", "mmi", "license", "platform", "memory-size",
         "call-home", "alias", "privilege", "scheduler", "exception", "cdp", "lldp", "subscriber", "upgrade", "card",
         "controller", "voice-card", "dial-peer", "gatekeeper", "mgcp", "hw-module", "login", "password", "monitor",
         "resource", "template", "memory", "cts", "file", "process",

@@ -3,6 +3,8 @@
 /// What a line belongs to.
 enum Mode: Hashable {
     case global
+    case keyChain(String)
+    case key(String, UInt32)
     case interface(String)
     case track(Int)
     case operation(Int)
@@ -21,7 +23,9 @@ enum Mode: Hashable {
     /// The first keywords of the statements of the mode.
     var statements: [String] {
         switch self {
-        case .global: ["hostname", "track", "ip", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
+        case .global: ["hostname", "track", "ip", "key", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
+        case .keyChain: ["key"]
+        case .key: ["key-string", "accept-lifetime", "send-lifetime", "cryptographic-algorithm", "key"]
         case .interface: ["standby", "crypto"]
         case .track:
             ["delay", "object", "threshold", "interval", "timeout", "rise", "fall", "user", "default-state"]
@@ -50,6 +54,8 @@ enum Mode: Hashable {
     var title: String {
         switch self {
         case .global: "outside any mode"
+        case .keyChain(let name): "under `key chain \(name)`"
+        case .key(let chain, let number): "under `key \(number)` of key chain \(chain)"
         case .interface(let name): "under `interface \(name)`"
         case .track(let number): "under `track \(number)`"
         case .operation(let number): "under `ip sla \(number)`"
@@ -66,12 +72,13 @@ enum Mode: Hashable {
     }
 
     /// Global statements that open a mode: at column 0 they leave whatever mode there is.
-    static let openers = ["track", "ip", "interface", "ipc", "redundancy", "ike-daemon"]
+    static let openers = ["track", "ip", "key", "interface", "ipc", "redundancy", "ike-daemon"]
 
     /// Where a statement that stands in the wrong mode belongs.
     static func home(of word: String) -> String? {
         switch word {
         case "standby": "`interface NAME`"
+        case "key-string", "accept-lifetime", "send-lifetime": "`key NUMBER` of a `key chain NAME`"
         case "association": "`ipc zone default`"
         case "protocol": "`association 1`"
         case "local-port", "remote-port": "`protocol sctp`"

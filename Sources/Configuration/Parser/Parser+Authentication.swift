@@ -21,11 +21,16 @@ extension Parser {
     }
 
     private func parseDigest(_ statement: inout Statement) throws(Fault) -> Model.Group.Authentication {
-        guard try statement.keyword(["key-string", "key-file"]) == "key-string" else {
+        switch try statement.keyword(["key-string", "key-file", "key-chain"]) {
+        case "key-chain":
+            return .keyChain(
+                try statement.word("the name of a key chain", maximumByteCount: Limits.keyChainNameByteCount))
+        case "key-file":
             let place = statement
             let path = try statement.word("the file that holds the key", maximumByteCount: Limits.keyPathByteCount)
             guard path.hasPrefix("/") else { throw place.fault("expected an absolute path, found `\(path)`") }
             return .keyFile(path)
+        default: break
         }
         let key = try parseKey(&statement)
         var timeoutSeconds = 0

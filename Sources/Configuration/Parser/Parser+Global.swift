@@ -6,6 +6,7 @@ extension Parser {
         case "hostname": try parseHostname(&statement)
         case "track": try parseTrackObject(&statement)
         case "ip": try parseIPLine(&statement)
+        case "key": try parseKeyChainLine(&statement)
         case "interface": try parseInterfaceLine(&statement)
         case "ipc": try parseZoneLine(&statement)
         case "redundancy": try parseRedundancyLine(&statement)

@@ -98,6 +98,7 @@ struct Parser {
         guard let first = statement.next, !first.isQuoted, !statement.isNegated else { return false }
         if Foreign.owner(of: statement, in: .global) != nil { return Foreign.opensMode(statement) }
         guard case .one(let word) = Keywords.match(first.text, among: Mode.global.statements) else { return false }
+        if word == "key" { return Self.isKeyChain(statement) }
         return Mode.openers.contains(word) || (word == "crypto" && opensMode(statement))
     }
 
@@ -184,6 +185,8 @@ struct Parser {
     private mutating func parse(_ statement: inout Statement) throws(Fault) {
         switch mode {
         case .global: try parseGlobal(&statement)
+        case .keyChain(let name): try parseKeyLine(&statement, name)
+        case .key(let chain, let number): try parseKeySetting(&statement, chain, number)
         case .interface(let name): try parseInterface(&statement, name)
         case .track(let number): try parseTrack(&statement, number)
         case .operation(let number): try parseOperation(&statement, number)

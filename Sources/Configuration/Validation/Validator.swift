@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+private import FirstHop
 private import Primitives
 private import Tracking
 
@@ -13,6 +14,7 @@ struct Validator {
         dropEmpty()
         checkLimits()
         checkGroups()
+        checkKeyChains()
         checkTracks()
         resolveMaps()
         checkAssociation()
@@ -63,6 +65,10 @@ struct Validator {
             draft.model.trackedObjects[index].kind = .list(list)
         }
         draft.model.echoOperations.sort { $0.number < $1.number }
+        draft.model.keyChains.sort { $0.name < $1.name }
+        for index in draft.model.keyChains.indices {
+            draft.model.keyChains[index].keys.sort { $0.number < $1.number }
+        }
         for index in draft.model.interfaces.indices {
             draft.model.interfaces[index].groups.sort { $0.number < $1.number }
             for place in draft.model.interfaces[index].groups.indices {
@@ -80,6 +86,7 @@ struct Validator {
     private mutating func checkLimits() {
         limit(model.interfaces.count, Limits.interfaceCount, "interfaces with groups")
         limit(groups.count, Limits.groupCount, "groups")
+        limit(model.keyChains.count, Limits.keyChainCount, "key chains")
         limit(model.trackedObjects.count, Limits.trackedObjectCount, "tracked objects")
         let routing = model.trackedObjects.filter(\.kind.isRouting).count
         limit(routing, Tracking.Limits.routingCount, "tracked routes and interfaces with `routing`")

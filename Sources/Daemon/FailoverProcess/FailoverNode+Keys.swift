@@ -13,9 +13,43 @@ extension FailoverNode {
         switch group.authentication {
         case .text(let text): return .text(AuthenticationText(text) ?? .cisco)
         case .keyString(let secret, _): key = HSRPKey(secret)
+        case .keyChain(let name):
+            let chain = model.keyChains.first { $0.name == name }
+            return chain?.authentication(at: WallClock.now().seconds) ?? .missing
         case .keyFile(let path): key = fileKeys[path]
         }
         return key.map { .keys(sending: $0, accepting: [$0]) } ?? .missing
+    }
+
+    /// How often lifetimes are looked at besides their own moments: the clock may be set.
+    private static let keyChainPauseSeconds = 10
+
+    /// Changes keys when their lifetimes say so; called after a change of the configuration.
+    func followKeyChains() {
+        if let keyChainTimer { reactor.cancel(keyChainTimer) }
+        keyChainTimer = nil
+        let used = Set(
+            model.interfaces.flatMap(\.groups).compactMap { group in
+                if case .keyChain(let name) = group.authentication { name } else { nil }
+            })
+        let chains = model.keyChains.filter { used.contains($0.name) }
+        let now = WallClock.now().seconds
+        let overdue = Set(chains.filter { $0.isOverdue(at: now) }.map(\.name))
+        for name in overdue.subtracting(overdueKeyChains).sorted() {
+            count("hello.keyOverdue")
+            log("%HAVPN-4-KEYCHAIN: no key of chain \(name) is valid by its lifetime now: the last one is used on")
+        }
+        overdueKeyChains = overdue
+        guard chains.contains(where: { $0.keys.contains { $0.acceptLifetime != nil || $0.sendLifetime != nil } }) else {
+            return
+        }
+        let next = chains.compactMap { $0.nextChange(after: now) }.min() ?? .max
+        let pause = min(next.subtractingReportingOverflow(now).partialValue, Self.keyChainPauseSeconds)
+        keyChainTimer = reactor.schedule(at: Reactor.now() + .seconds(pause)) { [unowned self] in
+            keyChainTimer = nil
+            observeInterfaces()
+            followKeyChains()
+        }
     }
 
     /// Reads a key from its file and gives it to the groups that wait for it.

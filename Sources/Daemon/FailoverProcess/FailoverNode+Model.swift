@@ -36,6 +36,7 @@ extension FailoverNode {
         }
         observeInterfaces()
         couple()
+        followKeyChains()
         recomputePriorities()
         closeUnusedPorts()
         holdingChanged()

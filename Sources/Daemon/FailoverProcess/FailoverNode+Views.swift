@@ -67,6 +67,7 @@ extension FailoverNode {
         case .text("cisco"): nil
         case .text: "text"
         case .keyString: "MD5, key-string"
+        case .keyChain(let name): "MD5, key-chain \"\(name)\""
         case .keyFile(let path): "MD5, key-file \"\(path)\""
         }
     }

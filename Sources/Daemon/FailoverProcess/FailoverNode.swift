@@ -22,6 +22,9 @@ final class FailoverNode: GroupSurroundings {
     var counters: [String: UInt64] = [:]
     /// Keys of hellos as they were read from their files, by path.
     var fileKeys: [String: HSRPKey] = [:]
+    var keyChainTimer: TimerToken?
+    /// Chains whose lifetimes leave no key, as was said already.
+    var overdueKeyChains: Set<String> = []
     /// Replication's last word about the scheme's group.
     var redundancy = RedundancyStatus(isStateful: false)
     var isStopping = false
