@@ -92,6 +92,7 @@ extension ReplicationModel {
             acknowledge(through: .max)
         } else {
             failedVerifications = 0
+            counters.noteCopy(of: Set(keeper.journal.expected.childSAs.keys.map(\.outbound)))
             charon.noteCopy()
         }
     }

@@ -21,6 +21,8 @@ public struct OutboundCounters: Sendable {
         var kernel: KernelSA
         var reportedSequence: UInt64?
         var needsRekey = false
+        /// This node may have sent with the SA in a life that it does not remember.
+        var isForgotten = false
     }
 
     private struct Pending: Sendable {
@@ -41,6 +43,8 @@ public struct OutboundCounters: Sendable {
     /// The last numbers of SAs that went, which this node may have sent: one that comes back starts behind them.
     private var departed: [SAIdentity: UInt64] = [:]
     private var departures: Deque<SAIdentity> = []
+    /// Outbound SPIs of the last copy that this process has not seen in the kernel.
+    private var copied: Set<UInt32> = []
 
     /// Starts without an SA.
     public init(settings: SequenceMargin.Settings) { self.settings = settings }
@@ -75,10 +79,13 @@ public struct OutboundCounters: Sendable {
     }
 
     private mutating func take(_ sa: KernelSA) {
+        let isCopied = copied.remove(sa.identity.spi) != nil
         var entry = entries[sa.identity] ?? Entry(margin: SequenceMargin(isExtended: sa.isExtended), kernel: sa)
         if let number = departed.removeValue(forKey: sa.identity) {
             departures.removeAll { $0 == sa.identity }
             entry.margin.start(behind: number)
+        } else if isCopied, entries[sa.identity] == nil {
+            entry.isForgotten = true
         }
         entry.kernel = sa
         entries[sa.identity] = entry
@@ -100,6 +107,12 @@ public struct OutboundCounters: Sendable {
 
     // MARK: Standby
 
+    /// A copy of the Active's records came, with these outbound SPIs.
+    ///
+    /// It may bring back SAs that were deleted here before this process started: the Active that gives it was not HOT
+    /// when it took the role, and never heard of the deletion.
+    public mutating func noteCopy(of spis: Set<UInt32>) { copied = spis.subtracting(entries.keys.map(\.spi)) }
+
     /// The writes that bring the kernel to the Active's numbers plus margin; never a lower number.
     ///
     /// On a node that sends by now, `only` must name an SA that has just come: what was read of others is old already.
@@ -109,6 +122,8 @@ public struct OutboundCounters: Sendable {
             if let sequence = reported[identity], sequence != entry.reportedSequence {
                 entry.margin.reported(sequence, at: now)
                 entry.reportedSequence = sequence
+                if entry.isForgotten { entry.margin.startBehindForgottenLife(settings) }
+                entry.isForgotten = false
             }
             let decision = entry.margin.decide(current: entry.kernel.replay.outbound, settings)
             entry.needsRekey = decision == .rekeyRequired

@@ -134,6 +134,21 @@ import Testing
         #expect(write?.mark == .init(value: 1, mask: 1))
     }
 
+    @Test("an SA that a copy brings, and that this process has never seen, may have been sent with in a life before")
+    func forgottenLife() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1)])
+        counters.noteCopy(of: [1, 2])
+        _ = counters.take(report: 1, isLast: true, [counter(1, 500), counter(2, 500), counter(3, 500)])
+        counters.observe([sa(1), sa(2), sa(3)])
+        let writes = counters.writes(at: at(1)).sorted { $0.identity < $1.identity }
+        #expect(writes.map(\.replay.outbound) == [1_500, 9_500, 1_500])
+        // Once: later reports count as ever.
+        _ = counters.take(report: 2, isLast: true, [counter(2, 600)])
+        counters.observe([sa(2, outbound: 9_500)])
+        #expect(counters.writes(at: at(2)) == [])
+    }
+
     @Test("an event that is older than a write does not bring the number back down")
     func staleEvent() {
         var counters = OutboundCounters(settings: settings)

@@ -139,6 +139,7 @@ extension ReplicationProcess {
             log("%RF_INTERDEV-6-BORROWED: \(keeper.journal.recordCount) records were taken over from the standby")
         } else {
             failedVerifications = 0
+            kernel?.counters.noteCopy(of: Set(keeper.journal.expected.childSAs.keys.map(\.outbound)))
             charon?.noteCopy()
         }
     }
