@@ -76,7 +76,7 @@ final class ReplicationModel: ProcessModel {
         redundancy = RedundancyMachine()
         keeper = JournalKeeper()
         keeper.isAuthoritative = !simulation.settings.isStateful
-        counters = OutboundCounters(settings: simulation.settings.margin)
+        counters = OutboundCounters(settings: simulation.settings.margin, life: bootID)
         sessionActions = []
         (isDrainingActions, wasSessionUp, isPeerPopulated, isVerified) = (false, false, false, false)
         (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)

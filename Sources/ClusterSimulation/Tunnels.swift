@@ -120,6 +120,7 @@ final class Tunnels {
     }
 
     private func record(_ spi: UInt32, _ range: ClosedRange<UInt64>, _ node: Node) {
+        guard !node.kernel.hasRefusedCounter else { return }
         var ranges = used[spi] ?? []
         if let last = ranges.last, last.upperBound + 1 == range.lowerBound {
             ranges[ranges.count - 1] = last.lowerBound...range.upperBound
@@ -127,7 +128,7 @@ final class Tunnels {
             ranges.append(range)
         }
         used[spi] = ranges
-        guard ranges.count > 1, !node.kernel.hasRefusedCounter else { return }
+        guard ranges.count > 1 else { return }
         for other in ranges.dropLast() where other.overlaps(ranges[ranges.count - 1]) && other != ranges.last {
             return simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again")
         }

@@ -213,6 +213,8 @@ extension GroupMachine {
     }
 
     mutating func finishDraining(at now: Instant, actions: inout [GroupAction]) {
+        // Hellos have waited; but an Active that only the association shows could not be asked, and may have lived on.
+        if isCatchingUp, isPeerActive, let at = peerActiveAt, at >= activeSeen?.at ?? at { peerActiveAt = now }
         isCatchingUp = false
         if phase == .draining { resumeOrStepDown(at: now, actions: &actions) }
         guard let nonce = unansweredNonce else { return }

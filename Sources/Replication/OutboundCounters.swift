@@ -34,6 +34,7 @@ public struct OutboundCounters: Sendable {
     public static let maximumPendingReports = 8
 
     private let settings: SequenceMargin.Settings
+    private let forgottenMargins: UInt64
     private var entries: [SAIdentity: Entry] = [:]
     private var reported: [SAIdentity: UInt64] = [:]
     private var confirmed: [SAIdentity: UInt64] = [:]
@@ -46,8 +47,12 @@ public struct OutboundCounters: Sendable {
     /// Outbound SPIs of the last copy that this process has not seen in the kernel.
     private var copied: Set<UInt32> = []
 
-    /// Starts without an SA.
-    public init(settings: SequenceMargin.Settings) { self.settings = settings }
+    /// Starts without an SA; `life` is a number that this process has drawn for itself.
+    public init(settings: SequenceMargin.Settings, life: UInt64 = 0) {
+        self.settings = settings
+        let range = SequenceMargin.forgottenMargins
+        forgottenMargins = range.lowerBound + life % UInt64(range.count)
+    }
 
     /// The number of outbound SAs.
     public var count: Int { entries.count }
@@ -122,7 +127,7 @@ public struct OutboundCounters: Sendable {
             if let sequence = reported[identity], sequence != entry.reportedSequence {
                 entry.margin.reported(sequence, at: now)
                 entry.reportedSequence = sequence
-                if entry.isForgotten { entry.margin.startBehindForgottenLife(settings) }
+                if entry.isForgotten { entry.margin.startBehindForgottenLife(margins: forgottenMargins, settings) }
                 entry.isForgotten = false
             }
             let decision = entry.margin.decide(current: entry.kernel.replay.outbound, settings)

@@ -40,8 +40,8 @@ public struct SequenceMargin: Hashable, Sendable {
     public static let lastUsable32: UInt64 = 0xf000_0000
     /// The wrap guard for 64-bit sequence numbers.
     public static let lastUsable64: UInt64 = .max - (1 << 32)
-    /// Margins above the Active's number for an SA that may have been used here in a forgotten life.
-    public static let forgottenMargins: UInt64 = 8
+    /// Margins above the Active's number for an SA that may have been used here in a forgotten life; each life draws.
+    public static let forgottenMargins: ClosedRange<UInt64> = 8...64
     /// Reports closer together than this make no rate.
     static let leastMeasuredMilliseconds = 200
     /// The largest margin with 32-bit numbers: 60 takeovers before the space ends.
@@ -88,10 +88,11 @@ public struct SequenceMargin: Hashable, Sendable {
 
     /// This node may have sent with the SA in a life that it does not remember; to be called behind the first report.
     ///
-    /// Each such life rose by no more than three margins, two for a role that may have been given and one for what was
-    /// sent unreported, so a number far above the Active's is behind all that can have come between two reports.
-    public mutating func startBehindForgottenLife(_ settings: Settings) {
-        let sum = synced.addingReportingOverflow(Self.forgottenMargins * margin(settings))
+    /// How far above the Active's number that life stood nobody knows. Each one draws its own `margins` (8 to 64), so
+    /// that two of them meet seldom; they never would only if the numbers were kept on a disk.
+    public mutating func startBehindForgottenLife(margins: UInt64, _ settings: Settings) {
+        let rise = margins.multipliedReportingOverflow(by: margin(settings))
+        let sum = synced.addingReportingOverflow(rise.overflow ? .max : rise.partialValue)
         guard !sum.overflow else { return }
         var risen = self
         risen.start(behind: sum.partialValue)

@@ -404,6 +404,19 @@ import Testing
         #expect(done.map(\.at) == [22_075])
     }
 
+    @Test("a Standby that slept knows nothing of an Active that only the association shows: its lease counts from now")
+    func sleptBesideAnUnheardActive() throws {
+        var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+        let asked = router.run(until: 20_275).map(\.action)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        _ = router.at(20_276, .roleMessageReceived(answer, term: 1))
+        _ = router.run(until: 20_600)
+        _ = router.at(23_000, .deadlineReached)
+        let done = router.run(until: 30_000).filter { $0.action == .lowerFence }
+        // 275 (a hello with its jitter) + 1000 (lease) + 300 behind the awakening.
+        #expect(done.map(\.at) == [24_575])
+    }
+
     @Test("a proclamation answers a Standby whose question was lost with the session before")
     func proclamationAnswers() {
         var router = Self.standby()

@@ -45,14 +45,14 @@ final class KernelTables {
     private var isInherited: (SAIdentity) -> Bool
 
     init(
-        scheme: Scheme, on reactor: Reactor, isStandby: @escaping () -> Bool,
+        scheme: Scheme, life: UInt64, on reactor: Reactor, isStandby: @escaping () -> Bool,
         isInherited: @escaping (SAIdentity) -> Bool
     ) {
         self.scheme = scheme
         self.reactor = reactor
         self.isStandby = isStandby
         self.isInherited = isInherited
-        counters = OutboundCounters(settings: scheme.marginSettings)
+        counters = OutboundCounters(settings: scheme.marginSettings, life: life)
         policyReader = XFRMRecordReader(ends: Set(scheme.virtualAddresses.map(SAAddress.init)))
     }
 
