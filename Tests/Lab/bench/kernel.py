@@ -71,6 +71,7 @@ def _copy(world, size, text):
     counter = xfrm.Counter("r4")
     before = sent_bytes(world)
     world.gateways["r4"].launch()
+    launched = time.monotonic()
     # Whoever looks must not wait for its turn behind what it looks at.
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     while (there := counter.read()) == 0:
@@ -80,6 +81,9 @@ def _copy(world, size, text):
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     wait_for_hot(world, 300)
     hot = time.monotonic()
+    if os.environ.get("BENCH_VERBOSE"):
+        print(f"  ip {by_ip:.1f} s, first after {first - launched:.1f} s, copy {last - first:.1f} s, "
+              f"hot {hot - first:.1f} s", flush=True)
     return {"ip": by_ip, "copy": (last - first) * size / max(size - there, 1), "hot": hot - first, "wire": (sent_bytes(world) - before) / size}
 
 
