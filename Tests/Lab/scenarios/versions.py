@@ -34,10 +34,12 @@ def _hellos(seconds=3):
     seen.stop()
     names = ["ip.src", "ip.dst", "ip.ttl", "udp.srcport", "udp.dstport", "udp.checksum.status", "udp.payload"]
     names += [f"hsrp.{name}" for name in (
-        "version", "opcode", "state", "hellotime", "holdtime", "priority", "group", "auth_data", "virt_ip")]
+        "version", "opcode", "state", "hellotime", "holdtime", "priority", "group", "reserved", "auth_data", "virt_ip",
+        "unknown_tlv")]
     names += [f"hsrp2.{name}" for name in (
-        "version", "opcode", "state", "ipversion", "group", "identifier", "priority", "hellotime", "holdtime",
-        "virt_ip", "auth_data", "md5_algorithm", "md5_key_id")] + ["hsrp.md5_ip_address"]
+        "group_state_tlv", "version", "opcode", "state", "ipversion", "group", "identifier", "priority", "hellotime",
+        "holdtime", "virt_ip", "text_auth_tlv", "auth_data", "md5_auth_tlv", "md5_algorithm", "md5_padding", "md5_flags",
+        "md5_key_id", "md5_auth_data")] + ["hsrp.md5_ip_address"]
     words = [word for name in names for word in ("-e", name)]
     # The switch's own view of a packet that leaves it again would show it twice.
     text = run("tshark", "-r", seen.path, "-o", "udp.check_checksum:TRUE", "-T", "fields", "-E", "separator=|",
@@ -64,7 +66,12 @@ def _expect_digests(packets, byte_count):
         payload = bytes.fromhex(packet["udp.payload"].replace(":", ""))
         expect(len(payload) == byte_count, f"a signed message has {len(payload)} bytes instead of {byte_count}")
         expect(payload[-16:] == _digest(_KEY.encode(), payload), f"the digest of {payload.hex()} is another one")
+        expect(bytes.fromhex(packet["hsrp2.md5_auth_data"].replace(":", "")) == payload[-16:],
+               "tshark reads another digest")
         expect(packet["hsrp.md5_ip_address"] == packet["ip.src"], "the digest names another sender")
+    _expect_fields(packets, {
+        "hsrp2.md5_auth_tlv": "4", "hsrp2.md5_algorithm": "1", "hsrp2.md5_padding": "0x00", "hsrp2.md5_flags": "0",
+        "hsrp2.md5_key_id": "0", "hsrp2.text_auth_tlv": "", "hsrp2.auth_data": ""})
 
 
 @scenario("tshark reads the hellos of both versions, in clear text and with MD5, as they are configured; "
@@ -90,19 +97,19 @@ def read_by_others(world):
             if version == 1:
                 _expect_fields(own, {
                     "hsrp.version": "0", "hsrp.opcode": "0", "hsrp.state": state[1], "hsrp.hellotime": "1",
-                    "hsrp.holdtime": "3", "hsrp.priority": priority, "hsrp.group": "10",
+                    "hsrp.holdtime": "3", "hsrp.priority": priority, "hsrp.group": "10", "hsrp.reserved": "0",
+                    "hsrp.unknown_tlv": "", "hsrp.auth_data": "" if "md5" in name else "cisco",
                     "hsrp.virt_ip": topology.VIRTUAL_ADDRESS})
             else:
                 _expect_fields(own, {
-                    "hsrp2.version": "2", "hsrp2.opcode": "0", "hsrp2.state": state[2], "hsrp2.ipversion": "4",
+                    "hsrp2.group_state_tlv": "1", "hsrp2.version": "2", "hsrp2.opcode": "0", "hsrp2.state": state[2], "hsrp2.ipversion": "4",
                     "hsrp2.group": "10", "hsrp2.identifier": topology.hardware_address("r" + number, "eth1"),
                     "hsrp2.priority": priority, "hsrp2.hellotime": "250", "hsrp2.holdtime": "800",
                     "hsrp2.virt_ip": topology.VIRTUAL_ADDRESS})
         if "md5" in name:
             _expect_digests(packets, 50 if version == 1 else 72)
-            _expect_fields(packets, {"hsrp2.md5_algorithm": "1", "hsrp2.md5_key_id": "0"})
-        else:
-            _expect_fields(packets, {"hsrp.auth_data" if version == 1 else "hsrp2.auth_data": "cisco"})
+        elif version == 2:
+            _expect_fields(packets, {"hsrp2.text_auth_tlv": "3", "hsrp2.auth_data": "cisco", "hsrp2.md5_auth_tlv": ""})
         for gateway in (r3, r4):
             group = gateway.show("standby")["groups"][0]
             mac = "00:00:0c:07:ac:0a" if version == 1 else "00:00:0c:9f:f0:0a"
