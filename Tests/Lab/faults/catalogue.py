@@ -3,7 +3,10 @@
 
 import dataclasses
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 
 from havpnlab import system, topology
@@ -178,19 +181,26 @@ _impair("packets out of order", ["delay", "20ms", "reorder", "50%", "50%"], 0.5)
 _impair("packets late by 0 to 200 ms", ["delay", "100ms", "100ms"], 1.0)
 
 
-def _deaf(name, expression, seconds):
+def _deaf(name, match, seconds):
     @fault(name, seconds)
     def _(scene):
+        # Where packets come in: the lab's kernel has no tables of nftables.
         for router in (scene.active, scene.standby):
-            text = ("table ip deaf {\n chain in { type filter hook input priority -300; policy accept; "
-                    + expression + " drop; }\n}\n")
-            run("nft", "-f", "-", text=text, namespace=router)
-            scene.later(lambda router=router: run("nft", "delete", "table", "ip", "deaf", namespace=router, check=False))
+            for interface in ("eth1", "eth2"):
+                run("tc", "-n", router, "qdisc", "add", "dev", interface, "ingress")
+                scene.later(lambda router=router, interface=interface: run(
+                    "tc", "-n", router, "qdisc", "delete", "dev", interface, "ingress", check=False))
+                run("tc", "-n", router, "filter", "add", "dev", interface, "parent", "ffff:", "protocol", "ip", "prio", "1",
+                    "u32", *match, "action", "drop")
         time.sleep(scene.random.uniform(1, 6))
+        dropped = sum(int(count) for router in (scene.active, scene.standby) for count in re.findall(
+            r"dropped (\d+)", run("tc", "-n", router, "-s", "qdisc", "show", "dev", "eth1", "ingress")))
+        system.expect(dropped, "nothing was dropped: this was no fault")
 
 
-_deaf("hellos lost, association up", "udp dport 1985", 0.5)
-_deaf("association lost, hellos heard", "ip protocol sctp", 0.5)
+_deaf("hellos lost, association up", ["match", "ip", "protocol", "17", "0xff", "match", "ip", "dport", "1985", "0xffff"],
+      0.5)
+_deaf("association lost, hellos heard", ["match", "ip", "protocol", "132", "0xff"], 0.5)
 
 
 @fault("the active alone on every wire", 3 + ROUTING_SECONDS)
@@ -251,6 +261,43 @@ def _(scene):
     time.sleep(1)
 
 
+@fault("no memory left", 0.5)
+def _(scene):
+    # Pages are taken until the kernel has none to give and takes what it can from others; one that holds on to them
+    # does so for seconds, and is the first to be killed.
+    greedy = subprocess.Popen([sys.executable, "-c", _GREEDY], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    scene.later(greedy.wait)
+    scene.later(greedy.kill)
+    time.sleep(scene.random.uniform(3, 6))
+
+
+_GREEDY = """
+import time
+open("/proc/self/oom_score_adj", "w").write("1000")
+held = []
+while True:
+    free = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemAvailable:"))
+    if free > 40_000:
+        held.append(bytearray(8 << 20))
+    time.sleep(0.01)
+"""
+
+
+def _step_clock(name, seconds):
+    @fault(name, 0.5)
+    def _(scene):
+        # One kernel has one clock: it is both nodes' and r5's. It stands right again before anybody reads stamps.
+        def step(offset):
+            time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(time.CLOCK_REALTIME) + offset)
+        step(seconds)
+        scene.later(step, -seconds)
+        time.sleep(scene.random.uniform(1, 3))
+
+
+_step_clock("clocks an hour ahead, and back", 3600)
+_step_clock("clocks an hour behind, and ahead again", -3600)
+
+
 @fault("the active rebooted", 3 + ROUTING_SECONDS)
 def _(scene):
     scene.world.reboot(scene.active)
@@ -259,6 +306,12 @@ def _(scene):
 @fault("the standby rebooted", 0.5 + ROUTING_SECONDS)
 def _(scene):
     scene.world.reboot(scene.standby)
+
+
+@fault("both rebooted", None, rekeys=True)
+def _(scene):
+    # The tunnels end with the kernels that held them; r5 finds out by DPD and builds them anew.
+    scene.world.reboot_both()
 
 
 @fault("planned switchover", 0.5 + ROUTING_SECONDS)

@@ -109,6 +109,21 @@ class World:
         self.charons[router].start()
         return before
 
+    def reboot_both(self, seconds_dark=2):
+        """Cuts the power of both gateways at once and boots them as `reboot` does; their SAs are gone with them."""
+        settings = {router: self.gateways[router].settings for router in GATEWAYS}
+        for router in GATEWAYS:
+            self._kill_all(router)
+            topology.destroy_router(router)
+        time.sleep(seconds_dark)
+        for router in GATEWAYS:
+            topology.build_router(router)
+            self.routing[router].stop()
+            self.routing[router].start()
+        for router in GATEWAYS:
+            self.gateways[router] = self.gateway(router, settings[router]).start()
+            self.charons[router].start()
+
     def reset(self):
         """Ends all that a scenario started and removes what it left, so that the next one starts from nothing."""
         for watch in self.watches:
@@ -215,7 +230,8 @@ class Watch:
         self.branch = capture.Capture("r5", "eth1")
         self.pinger = traffic.Pinger(interval_milliseconds=interval_milliseconds)
         self.injector = None
-        self.monitors = [Monitor("r2", "route"), *(Monitor(router, "address") for router in GATEWAYS)]
+        self.monitors = [Monitor("r2", "route"), *(Monitor(router, what) for what in ("address", "route")
+                                                   for router in GATEWAYS)]
         self.pinger.wait_for_answer(10)
         self.started = time.monotonic()
 
@@ -233,7 +249,8 @@ class Watch:
             self.injector.stop()
         self.stopped = time.monotonic()
         self.echoes = self.pinger.stop()
-        self.route_changes, *self.address_changes = [monitor.stop() for monitor in self.monitors]
+        self.route_changes, *changes = [monitor.stop() for monitor in self.monitors]
+        self.address_changes, self.reverse_route_changes = changes[:2], changes[2:]
         self.packets = self.outside.stop()
         self.at_branch = self.branch.stop()
         self.errors = traffic.sequence_errors("r5") - self.errors_before
@@ -285,6 +302,22 @@ class Watch:
     def outage(self, after):
         """Seconds of the longest time without an answered ping after a moment."""
         return traffic.longest_outage(self.echoes, after - 0.5, self.stopped - 0.5)[0]
+
+    def routing_alone(self, after):
+        """Seconds after a moment in which r2's kernel had no route to the branch though no gateway took its own away.
+
+        On a host that is busy elsewhere the lab stands still, and BFD of 100 ms gives up between r2 and a gateway.
+        """
+        if any(at >= after and line.startswith("Deleted 10.0.0.6 ") for changes in self.reverse_route_changes
+               for at, line in changes):
+            return 0.0
+        total, gone = 0.0, None
+        for at, line in self.route_changes:
+            if line.startswith("Deleted 10.0.0.6 ") and at >= after:
+                gone = at if gone is None else gone
+            elif line.startswith("10.0.0.6 ") and gone is not None:
+                total, gone = total + at - gone, None
+        return total + (self.stopped - gone if gone is not None else 0.0)
 
     def lost(self, after=None):
         return traffic.lost(self.echoes, after, self.stopped - 0.5)
