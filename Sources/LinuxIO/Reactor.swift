@@ -52,6 +52,9 @@ public final class Reactor {
     private var lastToken: UInt64 = 0
     private var timers = TimerQueue()
     private var armedFor: Instant?
+    private var lastRead = Instant(nanoseconds: 0)
+    private var heldNow: Instant?
+    private var isServing = false
     private var isStopping = false
     private var signalDescriptor: Int32?
 
@@ -74,6 +77,17 @@ public final class Reactor {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    /// The point on CLOCK_MONOTONIC at which the present handler asked first; outside of handlers the present one.
+    ///
+    /// A handler thus sees one instant, and the clock is read once: where the kernel has no vDSO each look is a system
+    /// call. Use `Reactor.now()` to measure how long something takes.
+    public var now: Instant {
+        if let heldNow { return heldNow }
+        lastRead = Self.now()
+        if isServing { heldNow = lastRead }
+        return lastRead
     }
 
     // MARK: Descriptors
@@ -169,7 +183,7 @@ public final class Reactor {
             }
             for event in events.prefix(Int(count)) {
                 guard let watch = watches[event.data.u64] else { continue }
-                watch.handler(Self.readiness(event.events, interest: watch.interest))
+                serve { watch.handler(Self.readiness(event.events, interest: watch.interest)) }
                 if isStopping { return }
             }
         }
@@ -200,18 +214,29 @@ public final class Reactor {
     }
 
     private func fireDueTimers() {
-        let now = Self.now()
+        // While the timerfd is silent, what it is armed for is not due.
+        guard let next = timers.nextDeadline, next != armedFor else { return }
+        let due = next > lastRead ? now : lastRead
         for _ in 0..<Limits.timersPerWake {
-            guard let body = timers.popDue(at: now) else { return }
-            body()
+            guard let body = timers.popDue(at: due) else { return }
+            serve(body)
             if isStopping { return }
         }
     }
 
-    /// Arms the timerfd for the earliest timer; tells whether one is due already.
+    private func serve(_ handler: () -> Void) {
+        isServing = true
+        heldNow = nil
+        handler()
+        heldNow = nil
+        isServing = false
+    }
+
+    /// Arms the timerfd for the earliest timer, which rings at once for one that has passed; tells whether one is known to
+    /// be due already.
     private func armTimer() -> Bool {
         guard let deadline = timers.nextDeadline else { return false }
-        if deadline <= Self.now() { return true }
+        if deadline <= lastRead { return true }
         guard deadline != armedFor else { return false }
         armedFor = deadline
         var setting = itimerspec()

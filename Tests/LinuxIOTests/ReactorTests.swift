@@ -40,6 +40,27 @@ struct ReactorTests {
         #expect(isRun)
     }
 
+    @Test("a handler sees one instant, the next one a later one, and whoever is none the present one")
+    func now() throws {
+        let reactor = try Reactor()
+        var seen: [Instant] = []
+        for _ in 0..<2 {
+            reactor.schedule(at: Reactor.now()) {
+                seen.append(reactor.now)
+                usleep(2000)
+                seen.append(reactor.now)
+                if seen.count == 4 { reactor.stop() }
+            }
+        }
+        try reactor.run()
+        #expect(seen[0] == seen[1])
+        #expect(seen[2] == seen[3])
+        #expect(seen[2] >= seen[0] + .milliseconds(2))
+        let outside = reactor.now
+        usleep(2000)
+        #expect(reactor.now >= outside + .milliseconds(2))
+    }
+
     @Test("an earlier timer set later wakes the loop in time")
     func rearm() throws {
         let reactor = try Reactor()

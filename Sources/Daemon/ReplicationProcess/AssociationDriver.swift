@@ -93,7 +93,7 @@ final class AssociationDriver {
             note(fault: "no answer from the peer yet")
         } catch {
             note(fault: "\(error)", level: 3)
-            retry = reactor.schedule(at: Reactor.now() + Limits.retry) { [weak self] in self?.open() }
+            retry = reactor.schedule(at: reactor.now + Limits.retry) { [weak self] in self?.open() }
         }
     }
 
@@ -220,7 +220,7 @@ final class AssociationDriver {
     // MARK: Security
 
     private func handle(_ event: SecureLink.Event) {
-        link.handle(event, at: Reactor.now(), actions: &linkActions)
+        link.handle(event, at: reactor.now, actions: &linkActions)
         unsent += link.takeOutgoing()
         if unsent.count > Limits.unsentByteCount {
             count("tls.answersOverLimit")
@@ -242,7 +242,7 @@ final class AssociationDriver {
     private func perform(_ action: SecureLink.Action) {
         switch action {
         case .noteOpened:
-            upSince = Reactor.now()
+            upSince = reactor.now
             establishedCount += 1
             note(fault: nil)
             onEvent(.up)
@@ -275,7 +275,7 @@ final class AssociationDriver {
 
     /// Strangers may come as often as they like, the log has one line for all of them in a while.
     private func logStranger(_ address: IPv4Address) {
-        let now = Reactor.now()
+        let now = reactor.now
         guard strangerLoggedAt.map({ now >= $0 + SecureLink.Limits.refusalLog }) ?? true else { return }
         strangerLoggedAt = now
         log("%SCTP-4-STRANGER: an association from \(address) was refused")

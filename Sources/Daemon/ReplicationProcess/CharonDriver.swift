@@ -185,7 +185,7 @@ final class CharonDriver {
                 finishList(number, nil)
             }
         }
-        reactor.schedule(at: Reactor.now() + Self.listWait) { [weak self] in self?.finishList(number, nil) }
+        reactor.schedule(at: reactor.now + Self.listWait) { [weak self] in self?.finishList(number, nil) }
     }
 
     private func finishList(_ number: Int, _ sas: [ListedIKE]?) { openLists.removeValue(forKey: number)?(sas) }
@@ -255,7 +255,7 @@ final class CharonDriver {
 
     private func drive(_ event: CharonDelivery.Event) {
         var actions: [CharonDelivery.Action] = []
-        delivery.handle(event, at: Reactor.now(), actions: &actions)
+        delivery.handle(event, at: reactor.now, actions: &actions)
         for action in actions { perform(action) }
         armTimer()
     }

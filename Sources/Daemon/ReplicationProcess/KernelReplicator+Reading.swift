@@ -40,7 +40,7 @@ extension KernelReplicator {
         } catch {
             hooks.count("kernel.dumpFailed")
             reading = nil
-            lastReading = Reactor.now()
+            lastReading = reactor.now
             return
         }
         machine.beginReading()
@@ -64,7 +64,7 @@ extension KernelReplicator {
     }
 
     private func scheduleStep(_ number: Int, after pause: Interval) {
-        reactor.schedule(at: Reactor.now() + pause) { [weak self] in
+        reactor.schedule(at: reactor.now + pause) { [weak self] in
             guard let self, reading?.number == number else { return }
             step()
         }
@@ -110,7 +110,7 @@ extension KernelReplicator {
 
     private func finish(_ current: Reading) {
         reading = nil
-        lastReading = Reactor.now()
+        lastReading = reactor.now
         hooks.readingEnded()
         let isActive = hooks.isActive() == true
         for key in machine.endReading() where isActive {
@@ -124,10 +124,10 @@ extension KernelReplicator {
     private func giveUp() {
         hooks.count("kernel.dumpFailed")
         reading = nil
-        lastReading = Reactor.now()
+        lastReading = reactor.now
         // A copy that cannot be ended is begun again when its receiver asks.
         guard hooks.isActive() != true else { return }
-        reactor.schedule(at: Reactor.now() + .seconds(1)) { [weak self] in
+        reactor.schedule(at: reactor.now + .seconds(1)) { [weak self] in
             guard let self, reading == nil else { return }
             startReading(.hurried)
         }

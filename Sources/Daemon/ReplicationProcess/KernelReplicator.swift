@@ -261,7 +261,7 @@ final class KernelReplicator {
     func scheduleChange() {
         guard !isChangeScheduled else { return }
         isChangeScheduled = true
-        reactor.schedule(at: Reactor.now()) { [weak self] in
+        reactor.schedule(at: reactor.now) { [weak self] in
             self?.isChangeScheduled = false
             self?.hooks.changed()
         }
@@ -278,7 +278,7 @@ final class KernelReplicator {
     /// Does the work that is due, one batch at a time.
     func scheduleWork() {
         guard !isWorkScheduled else { return }
-        let now = Reactor.now()
+        let now = reactor.now
         if machine.hasWork(at: now) {
             isWorkScheduled = true
             reactor.schedule(at: now) { [weak self] in self?.work() }
@@ -293,7 +293,7 @@ final class KernelReplicator {
     private func work() {
         isWorkScheduled = false
         var actions: [ReplicaMachine.Action] = []
-        machine.handle(.batchWanted(limit: batchLimit), at: Reactor.now(), actions: &actions)
+        machine.handle(.batchWanted(limit: batchLimit), at: reactor.now, actions: &actions)
         perform(actions)
         scheduleWork()
         hooks.changed()
@@ -319,7 +319,7 @@ final class KernelReplicator {
         if codes == nil { hooks.count("kernel.batchFailed") }
         var actions: [ReplicaMachine.Action] = []
         let result = codes ?? [Int32](repeating: SystemCode.noBuffers, count: operations.count)
-        machine.handle(.written(result), at: Reactor.now(), actions: &actions)
+        machine.handle(.written(result), at: reactor.now, actions: &actions)
         for operation in operations {
             switch operation {
             case .installPolicy(let policy): hooks.policyCame(policy)

@@ -25,7 +25,7 @@ extension KernelTables {
         } catch {
             policyReading = nil
             count("kernel.dumpFailed")
-            reactor.schedule(at: Reactor.now() + Self.readingRetry) { [weak self] in
+            reactor.schedule(at: reactor.now + Self.readingRetry) { [weak self] in
                 guard let self, policyReading == nil else { return }
                 readPolicies()
             }
@@ -33,7 +33,7 @@ extension KernelTables {
     }
 
     private func schedulePolicyStep(_ number: Int, after pause: Interval) {
-        reactor.schedule(at: Reactor.now() + pause) { [weak self] in
+        reactor.schedule(at: reactor.now + pause) { [weak self] in
             guard let self, let reading = policyReading, reading.number == number else { return }
             step(reading)
         }
@@ -54,7 +54,7 @@ extension KernelTables {
             notePoliciesRead()
         case .failed:
             count("kernel.dumpFailed")
-            reactor.schedule(at: Reactor.now() + Self.readingRetry) { [weak self] in
+            reactor.schedule(at: reactor.now + Self.readingRetry) { [weak self] in
                 guard let self, policyReading?.number == reading.number else { return }
                 readPolicies()
             }

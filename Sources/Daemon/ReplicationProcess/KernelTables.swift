@@ -154,7 +154,7 @@ final class KernelTables {
         guard case .message(let message) = event else {
             count(event == .overrun ? "kernel.overrun" : "kernel.malformed")
             refreshSAs()
-            advanceCounters(at: Reactor.now())
+            advanceCounters(at: reactor.now)
             onSAsChanged()
             return readPolicies()
         }
@@ -165,7 +165,7 @@ final class KernelTables {
             guard isOutbound(sa) else { return onSAsChanged() }
             // An SA that is new to this kernel stands at zero; one of the peer's may not stay there for a moment.
             counters.observe(sa)
-            advanceCounters(at: Reactor.now(), only: sa.identity)
+            advanceCounters(at: reactor.now, only: sa.identity)
             onSAsChanged()
         case .deleted(let identity) where sas[identity] != nil: remove(identity)
         case .expired(let sa, isHard: true) where sas[sa.identity] != nil: remove(sa.identity)

@@ -37,7 +37,7 @@ extension ReplicationProcess {
             heldPlugin = nil
             driver.adopt(plugin: holder)
         }
-        reactor.schedule(at: Reactor.now()) { [weak driver] in driver?.tick() }
+        reactor.schedule(at: reactor.now) { [weak driver] in driver?.tick() }
         return driver
     }
 
@@ -74,7 +74,7 @@ extension ReplicationProcess {
         if isReplicating {
             isTakeoverComplete = charon?.fault != nil
             charon?.decide(isActive: true)
-            if !keeper.isAuthoritative { authorityDeadline = Reactor.now() + Self.authorityWait }
+            if !keeper.isAuthoritative { authorityDeadline = reactor.now + Self.authorityWait }
         } else {
             isTakeoverComplete = true
         }
@@ -88,7 +88,7 @@ extension ReplicationProcess {
         kernel?.refreshSAs()
         // A process that was started anew does not know whether it had the role.
         if wasActive != false { kernel?.counters.noteSuccessor() }
-        kernel?.advanceCounters(at: Reactor.now())
+        kernel?.advanceCounters(at: reactor.now)
         if isReplicating {
             charon?.decide(isActive: false)
         } else if wasActive != nil {
@@ -167,7 +167,7 @@ extension ReplicationProcess {
 
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
         kernel?.refreshSAs()
-        kernel?.advanceCounters(at: Reactor.now())
+        kernel?.advanceCounters(at: reactor.now)
         let missing = kernel?.missingSAs(of: listing) ?? 0
         if plan.isEmpty, missing == 0 {
             isVerified = true
@@ -194,7 +194,7 @@ extension ReplicationProcess {
             let held = Set(listing.map(\.spis))
             guard keeper.journal.expected.ikeSAs.keys.allSatisfy({ !held.contains($0) }) else { return }
             hasLostSAs = true
-            lossDeadline = Reactor.now() + Self.lossWait
+            lossDeadline = reactor.now + Self.lossWait
             log("%CRYPTO-3-IKE_DAEMON: the IKE daemon started anew and lost its SAs")
             settle()
         }
@@ -228,7 +228,7 @@ extension ReplicationProcess {
         if hasUnknownSAs, session.phase != .established { return }
         if hasUnknownSAs, !isResyncAsked {
             isResyncAsked = true
-            authorityDeadline = Reactor.now() + Self.authorityWait
+            authorityDeadline = reactor.now + Self.authorityWait
             charon?.askForResync()
             log("%RF_INTERDEV-4-RESYNC: nobody has the records of the IKE daemon's SAs; it sends them and rekeys")
             return

@@ -39,13 +39,13 @@ extension ReplicationProcess {
     /// Asks for a copy, at once or when the pause since the last one is over: a difference that stays must cost little.
     private func wantCopy() {
         guard !isCopyRequestScheduled else { return }
-        let now = Reactor.now()
+        let now = reactor.now
         let due = copyRequestedAt.map { $0 + ReplicationLimits.copyRetry } ?? now
         isCopyRequestScheduled = true
         reactor.schedule(at: max(due, now)) { [unowned self] in
             isCopyRequestScheduled = false
             guard replicator?.machine.isEqual == false else { return }
-            copyRequestedAt = Reactor.now()
+            copyRequestedAt = reactor.now
             drive(.copyFoundWrong)
             settle()
         }

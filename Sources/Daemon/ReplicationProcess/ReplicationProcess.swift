@@ -196,8 +196,8 @@ final class ReplicationProcess {
     ///
     /// It is bounded, so that records, however many, are never carried in real time.
     func hurry() {
-        let isHurrying = urgentUntil.map { Reactor.now() < $0 } ?? false
-        urgentUntil = Reactor.now() + Self.urgentTime
+        let isHurrying = urgentUntil.map { reactor.now < $0 } ?? false
+        urgentUntil = reactor.now + Self.urgentTime
         guard !isHurrying else { return }
         guard (try? RealTime.schedule(priority: Self.urgentPriority)) != nil else { return count("role.notUrgent") }
         calmDown()
@@ -206,7 +206,7 @@ final class ReplicationProcess {
     private func calmDown() {
         guard let until = urgentUntil else { return }
         reactor.schedule(at: until) { [unowned self] in
-            if let later = urgentUntil, Reactor.now() < later { return calmDown() }
+            if let later = urgentUntil, reactor.now < later { return calmDown() }
             urgentUntil = nil
             try? RealTime.relax()
         }
@@ -215,7 +215,7 @@ final class ReplicationProcess {
     /// Hands failover's word to the peer.
     private func pass(_ message: RoleMessage, group: UInt16, term: UInt64) {
         hurry()
-        if message == .prepareTakeover { drainingUntil = Reactor.now() + .seconds(1) }
+        if message == .prepareTakeover { drainingUntil = reactor.now + .seconds(1) }
         drive(.roleMessageMade(message, group: group, term: term))
         // Before anything is evaluated or logged: the peer waits for this word.
         pump()

@@ -87,7 +87,7 @@ extension ReplicationProcess {
         view.switchovers = redundancy.switchoverCount
         view.unacknowledgedRecords = session.unacknowledgedCount
         view.oldestUnacknowledgedMilliseconds = session.oldestUnacknowledged.map {
-            Reactor.now().since($0).milliseconds
+            reactor.now.since($0).milliseconds
         }
         if scheme?.isSecured == true { view.security = association?.isSecured == true ? "TLS 1.3" : "TLS 1.3, down" }
         view.virtualAddresses = (scheme?.virtualAddresses ?? []).sorted().map(\.description)
@@ -135,7 +135,7 @@ extension ReplicationProcess {
         shown.secured = association.isSecured
         shown.identity = association.identity?.description
         shown.peerIdentity = association.peerIdentity?.description
-        shown.uptimeMilliseconds = association.upSince.map { Reactor.now().since($0).milliseconds }
+        shown.uptimeMilliseconds = association.upSince.map { reactor.now.since($0).milliseconds }
         shown.established = association.establishedCount
         shown.messagesSent = association.sentMessages
         shown.messagesReceived = association.receivedMessages

@@ -17,7 +17,7 @@ extension ReplicationProcess {
         driver.onEvent = { [unowned self] event in take(event) }
         driver.count = { [unowned self] name in count(name) }
         driver.log = { [unowned self] line in log(line) }
-        reactor.schedule(at: Reactor.now()) { [weak driver] in driver?.open() }
+        reactor.schedule(at: reactor.now) { [weak driver] in driver?.open() }
         return driver
     }
 
@@ -35,7 +35,7 @@ extension ReplicationProcess {
 
     /// Hands an event to the session and carries out what it asks for, in order.
     func drive(_ event: SessionMachine.Event) {
-        session.handle(event, at: Reactor.now(), actions: &sessionActions)
+        session.handle(event, at: reactor.now, actions: &sessionActions)
         guard !isDrainingActions else { return }
         isDrainingActions = true
         while !sessionActions.isEmpty {
@@ -86,7 +86,7 @@ extension ReplicationProcess {
     private func noteEstablished(_ hello: SessionHello) {
         wasSessionUp = true
         log("%RF_INTERDEV-6-PEER: session with \(hello.nodeName), term \(hello.term), is up")
-        if role?.isActive == true { checkAuthority(at: Reactor.now()) }
+        if role?.isActive == true { checkAuthority(at: reactor.now) }
     }
 
     private func noteEnded(_ reason: String) {
@@ -166,7 +166,7 @@ extension ReplicationProcess {
     private func install(_ number: UInt64, _ isLast: Bool, _ counters: [Frame.Counter]) {
         guard let kernel, kernel.counters.take(report: number, isLast: isLast, counters) else { return }
         kernel.refreshSAs()
-        kernel.advanceCounters(at: Reactor.now())
+        kernel.advanceCounters(at: reactor.now)
         if role?.isActive != true, kernel.counters.isInstalled { drive(.countersInstalled(number: number)) }
         for identity in kernel.counters.exhausted {
             count("counters.rekeyRequired")

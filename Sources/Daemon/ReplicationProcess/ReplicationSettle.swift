@@ -21,7 +21,7 @@ extension ReplicationProcess {
         // Each round can only follow from the one before; a few suffice.
         for _ in 0..<8 {
             needsSettling = false
-            let now = Reactor.now()
+            let now = reactor.now
             var actions: [RedundancyMachine.Action] = []
             redundancy.handle(.factsChanged(facts(at: now)), at: now, actions: &actions)
             for action in actions { perform(action) }
@@ -38,7 +38,7 @@ extension ReplicationProcess {
     func settleSoon() {
         guard !isSettlingSoon else { return }
         isSettlingSoon = true
-        reactor.schedule(at: Reactor.now() + .milliseconds(5)) { [unowned self] in
+        reactor.schedule(at: reactor.now + .milliseconds(5)) { [unowned self] in
             isSettlingSoon = false
             settle()
         }
@@ -164,7 +164,7 @@ extension ReplicationProcess {
             reactor.schedule(at: at) { [unowned self] in
                 machineTimer = nil
                 machineDeadline = nil
-                if let until = drainingUntil, Reactor.now() >= until { drainingUntil = nil }
+                if let until = drainingUntil, reactor.now >= until { drainingUntil = nil }
                 drive(.deadlinePassed)
                 settle()
             }
@@ -174,7 +174,7 @@ extension ReplicationProcess {
     /// Runs `tick` each second for as long as the process lives.
     func scheduleTick() {
         let period = Interval.milliseconds(Scheme.reportMilliseconds)
-        reactor.schedule(at: Reactor.now() + period) { [unowned self] in
+        reactor.schedule(at: reactor.now + period) { [unowned self] in
             tick()
             scheduleTick()
         }
@@ -186,10 +186,10 @@ extension ReplicationProcess {
         if kernel?.fault != nil { kernel?.open() }
         reportedJournal = journalState
         charon?.tick()
-        replicator?.tick(at: Reactor.now())
+        replicator?.tick(at: reactor.now)
         switch role?.isActive {
         case true?:
-            checkAuthority(at: Reactor.now())
+            checkAuthority(at: reactor.now)
             reportCounters()
             if isReplicating { drive(.digestTaken(replicator?.machine.table.digest ?? keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
@@ -198,7 +198,7 @@ extension ReplicationProcess {
         case false?:
             reconcileBypass(isComparisonDue)
             kernel?.refreshSAs()
-            kernel?.advanceCounters(at: Reactor.now())
+            kernel?.advanceCounters(at: reactor.now)
             if keeper.isEqual, isComparisonDue || !isVerified { charon?.wantComparison() }
         case nil: break
         }
@@ -217,7 +217,7 @@ extension ReplicationProcess {
     /// Brings the reverse routes to the policies after a pause in which more changes may come.
     func scheduleRoutes(afterMilliseconds pause: Int) {
         guard routesTimer == nil else { return }
-        routesTimer = reactor.schedule(at: Reactor.now() + .milliseconds(pause)) { [unowned self] in
+        routesTimer = reactor.schedule(at: reactor.now + .milliseconds(pause)) { [unowned self] in
             routesTimer = nil
             // Until the role is known, the routes of a former life stay as they are.
             guard let role else { return }

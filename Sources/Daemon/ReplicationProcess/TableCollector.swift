@@ -34,7 +34,7 @@ final class TableCollector {
     }
 
     // The timer keeps the collector alive until it is done.
-    private func schedule() { reactor.schedule(at: Reactor.now()) { self.step() } }
+    private func schedule() { reactor.schedule(at: reactor.now) { self.step() } }
 
     private func step() {
         switch dump?.next() {

@@ -74,7 +74,7 @@ final class ViciClient {
 
     private func handle(_ event: ViciSession.Event) {
         var actions: [ViciSession.Action] = []
-        session.handle(event, at: Reactor.now(), actions: &actions)
+        session.handle(event, at: reactor.now, actions: &actions)
         for action in actions {
             switch action {
             case .write(let bytes):
@@ -104,6 +104,6 @@ final class ViciClient {
         guard !hasEnded else { return }
         hasEnded = true
         close()
-        reactor.schedule(at: Reactor.now()) { [onEnd] in onEnd(ending) }
+        reactor.schedule(at: reactor.now) { [onEnd] in onEnd(ending) }
     }
 }

@@ -12,6 +12,8 @@ final class SCTPAssociation {
         static let messageByteCount = 65_536
         /// Pieces and notifications read in one wake.
         static let receivesPerWake = 64
+        /// From this size on a message is part of more, and the next one is looked for at once.
+        static let bulkByteCount = 4096
     }
 
     /// What reading found.
@@ -46,7 +48,7 @@ final class SCTPAssociation {
         }
     }
 
-    /// Reads until nothing waits, the bound is reached or the association has ended.
+    /// Reads until nothing more is expected, the bound is reached or the association has ended.
     func receive(into buffer: inout [UInt8], _ body: (Finding) -> Bool) {
         for _ in 0..<Limits.receivesPerWake {
             var received = havpn_sctp_received()
@@ -62,6 +64,8 @@ final class SCTPAssociation {
             }
             guard let finding = digest(received, buffer[..<length]) else { continue }
             guard body(finding) else { return }
+            // More is seldom behind a short message, and the loop looks again anyway.
+            if length < Limits.bulkByteCount { return }
         }
     }
 
