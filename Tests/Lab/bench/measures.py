@@ -77,14 +77,14 @@ def sent_bytes(world):
     return association.get("bytesSent", 0)
 
 
-def silences(world):
+def silences(world, routers=GATEWAYS):
     """How often a node thought its peer silent since it started."""
-    return sum(world.gateways[router].counters().get("session.peerSilent", 0) for router in GATEWAYS)
+    return sum(world.gateways[router].counters().get("session.peerSilent", 0) for router in routers)
 
 
-def late_hellos(world):
+def late_hellos(world, routers=GATEWAYS):
     """How many hellos left later than a tenth of their interval since the daemons started."""
-    return sum(world.gateways[router].counters().get("hello.late", 0) for router in GATEWAYS)
+    return sum(world.gateways[router].counters().get("hello.late", 0) for router in routers)
 
 
 def verdict(measured):

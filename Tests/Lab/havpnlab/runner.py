@@ -25,7 +25,10 @@ def scenario(sentence, *, long=False):
 
 
 def main(pattern=""):
-    """Runs the scenarios whose sentence contains `pattern`; returns 0 only if all passed."""
+    """Runs the scenarios whose sentence contains `pattern`; returns 0 only if all passed.
+
+    With LAB_LANE=I/N only every Nth of them, from the Ith on: N labs beside each other share the work.
+    """
     takes_long = bool(pattern or os.environ.get("LAB_LONG"))
     chosen = [(sentence, function) for sentence, function, long in _scenarios
               if re.search(pattern, sentence, re.IGNORECASE) and (takes_long or not long)]
@@ -34,6 +37,8 @@ def main(pattern=""):
         for sentence, _, long in _scenarios:
             print(f"  {sentence}{' (long)' if long else ''}")
         return 2
+    lane, lanes = (int(part) for part in os.environ.get("LAB_LANE", "0/1").split("/"))
+    chosen = chosen[lane::lanes]
     started = time.monotonic()
     world = World().build()
     print(f"the seed's network stands after {time.monotonic() - started:.1f} s", flush=True)
