@@ -54,6 +54,7 @@ let package = Package(
         room("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         room("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         room("Control", uses: ["Primitives"]),
+        room("Recording", uses: ["Control", "Replication", "FirstHop", "Primitives"]),
         room(
             "SecureChannel",
             uses: [
@@ -65,7 +66,8 @@ let package = Package(
         room(
             "Daemon",
             uses: [
-                "LinuxIO", "SecureChannel", "Control", "Configuration", "Netlink", "StrongSwan", "Replication",
+                "LinuxIO", "SecureChannel", "Recording", "Control", "Configuration", "Netlink", "StrongSwan",
+                "Replication",
                 "SecurityAssociations", "Tracking", "FirstHop", "ByteCodec", "Primitives", "CLinux",
             ]),
         room(
@@ -87,7 +89,8 @@ let package = Package(
         .executableTarget(
             name: "havpn-simulate",
             dependencies: [
-                "ClusterSimulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ClusterSimulation", "Recording",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
         tests("Primitives"),
@@ -100,6 +103,7 @@ let package = Package(
         tests("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         tests("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         tests("Control", uses: ["Primitives"]),
+        tests("Recording", uses: ["Control", "Replication", "SecurityAssociations", "FirstHop", "Primitives"]),
         tests(
             "SecureChannel",
             uses: [
@@ -110,8 +114,8 @@ let package = Package(
         tests(
             "Daemon",
             uses: [
-                "SecureChannel", "Control", "Configuration", "StrongSwan", "Replication", "SecurityAssociations",
-                "FirstHop", "Primitives",
+                "SecureChannel", "Recording", "Control", "Configuration", "StrongSwan", "Replication",
+                "SecurityAssociations", "FirstHop", "Primitives",
             ]),
         tests("havpnctl", uses: ["SecureChannel", "LinuxIO", "Primitives"]),
         tests("ClusterSimulation"),

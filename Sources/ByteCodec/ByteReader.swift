@@ -31,6 +31,11 @@ public struct StaticName: Hashable, Sendable, ExpressibleByStringLiteral, Custom
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 
+extension StaticName: Encodable {
+    /// Writes the text.
+    public func encode(to encoder: any Encoder) throws { try description.encode(to: encoder) }
+}
+
 /// A cursor over received bytes that cannot run past their end.
 ///
 /// Multi-byte integers are big endian unless the name says otherwise (netlink and the host's own structures are

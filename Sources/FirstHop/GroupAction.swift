@@ -4,7 +4,7 @@ public import ByteCodec
 public import Primitives
 
 /// What the shell is to do, in this order.
-public enum GroupAction: Hashable, Sendable {
+public enum GroupAction: Hashable, Sendable, Encodable {
     /// Send a message from the interface's address; from the virtual MAC only if `fromVirtualMAC`.
     case send(HSRPMessage, fromVirtualMAC: Bool)
     /// Prohibit routing from the virtual address.
@@ -45,7 +45,7 @@ public enum GroupAction: Hashable, Sendable {
     case stopped
 
     /// How much a log line matters.
-    public enum LogLevel: UInt8, Sendable {
+    public enum LogLevel: UInt8, Sendable, Codable {
         /// Normal, worth a line.
         case notice
         /// Something is wrong, and goes on working.

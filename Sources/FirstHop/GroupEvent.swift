@@ -3,7 +3,7 @@
 public import Primitives
 
 /// What happened to a group.
-public enum GroupEvent: Hashable, Sendable {
+public enum GroupEvent: Hashable, Sendable, Codable {
     /// The interface has carrier, is up and has its address; or no longer.
     case interfaceChanged(isUp: Bool)
     /// A tracked object with `shutdown` fell or all of them stand again.

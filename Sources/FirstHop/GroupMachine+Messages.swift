@@ -44,13 +44,18 @@ extension GroupMachine {
     ) -> Bool {
         switch (settings.authentication, authentication) {
         case (.text(let own), .text(let text)): return own == text
-        case (.keys(_, let keys), .digest(let digest)):
+        case (.keys, .digest(let digest)):
             // The address stands in what is signed: a recorded message must come from where it came from.
-            guard digest.sender == source else { return false }
-            let former = formerKeys.map { now < $0.until ? $0.keys : [] } ?? []
-            return (keys + former).prefix(GroupAuthentication.keyLimit).contains { $0.made(digest) }
+            return digest.sender == source && believedKeys(at: now).contains { $0.made(digest) }
         default: return false
         }
+    }
+
+    /// The keys in force, and those before them for a while.
+    func believedKeys(at now: Instant) -> [HSRPKey] {
+        guard case .keys(_, let keys) = settings.authentication else { return [] }
+        let former = formerKeys.map { now < $0.until ? $0.keys : [] } ?? []
+        return Array((keys + former).prefix(GroupAuthentication.keyLimit))
     }
 
     /// What an operator must hear of, as IOS words it, and not with every hello.

@@ -3,7 +3,7 @@
 public import Primitives
 
 /// What configuration and the interface say about one group on one node.
-public struct GroupSettings: Hashable, Sendable {
+public struct GroupSettings: Hashable, Sendable, Codable {
     /// The interface's protocol version.
     public var version: HSRPVersion
     /// The group's number, one of the version's.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The 8 bytes of clear-text authentication, compared as one number.
-public struct AuthenticationText: Hashable, Sendable {
+public struct AuthenticationText: Hashable, Sendable, Codable {
     /// The bytes, first one most significant, zero-padded.
     public let value: UInt64
 
@@ -20,7 +20,7 @@ public struct AuthenticationText: Hashable, Sendable {
 }
 
 /// How a message proves that its sender belongs to the group.
-public enum HSRPAuthentication: Hashable, Sendable {
+public enum HSRPAuthentication: Hashable, Sendable, Codable {
     /// Not at all: a message of version 2 may leave it out.
     case absent
     /// By a word in clear text.
@@ -30,7 +30,7 @@ public enum HSRPAuthentication: Hashable, Sendable {
 }
 
 /// What a group proves itself with, and wants from others.
-public enum GroupAuthentication: Hashable, Sendable {
+public enum GroupAuthentication: Hashable, Sendable, Codable {
     /// A word in clear text.
     case text(AuthenticationText)
     /// A digest by the key to send with; what others send may be made by any of the keys to accept.

@@ -3,7 +3,7 @@
 public import Primitives
 
 /// A shared key and the digest that it makes of a message (reference first-hop §1.4).
-public struct HSRPKey: Hashable, Sendable {
+public struct HSRPKey: Hashable, Sendable, Codable {
     /// What the message calls it by; 0 for a key that stands in no chain.
     public let number: UInt32
     private let secret: SecretBytes
@@ -42,8 +42,31 @@ public struct HSRPKey: Hashable, Sendable {
     }
 }
 
+extension HSRPKey {
+    private enum CodingKeys: String, CodingKey { case number, secret }
+
+    /// Reads a number and a length, and is a key of zeros.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let secret = try container.decode(SecretBytes.self, forKey: .secret)
+        guard let key = Self(number: try container.decode(UInt32.self, forKey: .number), secret) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .secret, in: container, debugDescription: "length \(secret.count)")
+        }
+        self = key
+    }
+
+    /// What stands for the key in a recording: zeros of the same number and length.
+    var standIn: HSRPKey {
+        guard let key = Self(number: number, SecretBytes([UInt8](repeating: 0, count: secret.count))) else {
+            preconditionFailure("as long as the key itself")
+        }
+        return key
+    }
+}
+
 /// The digest in a message, with what it covers.
-public struct HSRPDigest: Hashable, Sendable {
+public struct HSRPDigest: Hashable, Sendable, Codable {
     /// Which key made it.
     public var keyNumber: UInt32
     /// The address that the sender sent from.

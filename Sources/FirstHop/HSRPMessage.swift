@@ -4,9 +4,9 @@ public import ByteCodec
 public import Primitives
 
 /// A hello, coup or resign of either version, as routers mean it; the versions' own files say how it is written.
-public struct HSRPMessage: Hashable, Sendable {
+public struct HSRPMessage: Hashable, Sendable, Codable {
     /// What the sender does.
-    public enum Operation: UInt8, Sendable {
+    public enum Operation: UInt8, Sendable, Codable {
         /// The sender runs and can become Active or Standby.
         case hello = 0
         /// The sender becomes Active.

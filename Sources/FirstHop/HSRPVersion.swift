@@ -3,7 +3,7 @@
 public import Primitives
 
 /// The protocol's version, one for all groups of an interface (reference first-hop §1.1).
-public enum HSRPVersion: UInt8, Sendable, CaseIterable {
+public enum HSRPVersion: UInt8, Sendable, CaseIterable, Codable {
     /// RFC 2281: groups to 255, timers of whole seconds.
     case one = 1
     /// Groups to 4095, timers in milliseconds, and the sender's own MAC in every message.

@@ -3,7 +3,7 @@
 public import ByteCodec
 
 /// What two nodes say to each other about the role, in band over the association (DESIGN §3 and §6).
-public enum RoleMessage: Hashable, Sendable {
+public enum RoleMessage: Hashable, Sendable, Codable {
     /// The Active asks a HOT peer to raise MAC and address behind its fence.
     case prepareTakeover
     /// The peer has done so, announced, and receives; it emits nothing yet.
@@ -42,7 +42,7 @@ public enum RoleMessage: Hashable, Sendable {
     }
 
     /// Why a node does not give or take the role.
-    public enum DeclineReason: UInt8, Sendable, CaseIterable {
+    public enum DeclineReason: UInt8, Sendable, CaseIterable, Codable {
         /// The node is not Active and so has nothing to give.
         case notActive = 1
         /// The asking node's tables are not complete.
@@ -103,7 +103,7 @@ public enum RoleMessage: Hashable, Sendable {
 }
 
 /// What replication tells failover about the pair; failover's machines decide on it.
-public struct RedundancyStatus: Hashable, Sendable {
+public struct RedundancyStatus: Hashable, Sendable, Codable {
     /// The group carries a `stateful` crypto map, so that "ready or not at all" applies.
     public var isStateful: Bool
     /// The association to the peer is up and its session has passed its hello.

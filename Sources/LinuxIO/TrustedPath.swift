@@ -34,12 +34,27 @@ public enum TrustedPath {
     /// - Returns: the path to open, without links.
     public static func resolve(_ path: String, besides directory: String) throws(Refusal) -> String {
         guard let resolved = canonical(path) else { throw .missing }
+        try requireAllowed(resolved, besides: directory)
+        for checked in [resolved, parent(of: resolved)] where !isRootsOwn(checked) { throw .writableByOthers(checked) }
+        return resolved
+    }
+
+    /// The same for a file that is to be made: its directory must exist.
+    public static func resolveNew(_ path: String, besides directory: String) throws(Refusal) -> String {
+        guard let place = canonical(parent(of: path)), let name = path.split(separator: "/").last else {
+            throw .missing
+        }
+        let resolved = (place == "/" ? "" : place) + "/" + name
+        try requireAllowed(resolved, besides: directory)
+        guard isRootsOwn(place) else { throw .writableByOthers(place) }
+        return resolved
+    }
+
+    private static func requireAllowed(_ resolved: String, besides directory: String) throws(Refusal) {
         let allowed = directories + [canonical(directory) ?? directory]
         guard allowed.contains(where: { resolved.hasPrefix($0 == "/" ? $0 : $0 + "/") }) else {
             throw .elsewhere(resolved)
         }
-        for checked in [resolved, parent(of: resolved)] where !isRootsOwn(checked) { throw .writableByOthers(checked) }
-        return resolved
     }
 
     /// The directory part of a path; `.` for a bare name.

@@ -8,7 +8,7 @@ public import SecurityAssociations
 ///
 /// On the wire: u32 length of type and body, u8 type, body of at most `ReplicationLimits.frameByteCount` bytes. Bytes
 /// behind the known fields of a body are ignored, so that a later version may append some.
-public enum Frame: Equatable, Sendable, CustomStringConvertible {
+public enum Frame: Equatable, Sendable, Codable, CustomStringConvertible {
     /// The first frame of each side.
     case hello(SessionHello)
     /// The receiver forgets what it holds; `count` records follow. `sequence` numbers this frame.
@@ -35,7 +35,7 @@ public enum Frame: Equatable, Sendable, CustomStringConvertible {
     case heartbeat(term: UInt64)
 
     /// One SA's absolute outbound sequence number.
-    public struct Counter: Hashable, Sendable {
+    public struct Counter: Hashable, Sendable, Codable {
         /// The SA.
         public var identity: SAIdentity
         /// The last number used, 64 bits also without ESN.
@@ -68,7 +68,7 @@ public enum Frame: Equatable, Sendable, CustomStringConvertible {
 }
 
 /// What a node is, told whenever it changes.
-public struct StateReport: Hashable, Sendable {
+public struct StateReport: Hashable, Sendable, Codable {
     /// The redundancy state.
     public var state: RedundancyState
     /// The term.
@@ -88,7 +88,7 @@ public struct StateReport: Hashable, Sendable {
 }
 
 /// What makes a role message current: who sent it, for which group, in which term.
-public struct RoleStamp: Hashable, Sendable {
+public struct RoleStamp: Hashable, Sendable, Codable {
     /// The sender's boot id.
     public var bootID: UInt64
     /// The group's number.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Everything that decides the redundancy state, as the replication process knows it at one moment.
-public struct RedundancyFacts: Hashable, Sendable {
+public struct RedundancyFacts: Hashable, Sendable, Codable {
     /// A scheme and an association are configured.
     public var isConfigured = false
     /// The scheme's crypto map is `stateful`.

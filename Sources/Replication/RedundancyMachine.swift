@@ -13,13 +13,13 @@ public import Primitives
 ///            └─► ACTIVE-DRAIN ─────────────────── role given ─────────┘
 public struct RedundancyMachine: Sendable {
     /// What happened.
-    public enum Event: Hashable, Sendable {
+    public enum Event: Hashable, Sendable, Codable {
         /// Facts were gathered anew; they may be the same as before.
         case factsChanged(RedundancyFacts)
     }
 
     /// What the process must do.
-    public enum Action: Hashable, Sendable {
+    public enum Action: Hashable, Sendable, Encodable {
         /// The state changed: tell the peer, screens and `monitor`.
         case noteState(from: RedundancyState, to: RedundancyState, reason: String)
         /// Tell failover.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The states of a redundancy pair; the raw value is the number that IOS prints (reference ipsec-ha §5.3).
-public enum RedundancyState: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+public enum RedundancyState: UInt8, Hashable, Sendable, CaseIterable, Codable, CustomStringConvertible {
     /// No scheme or no association is configured.
     case disabled = 1
     /// The role is not known yet.

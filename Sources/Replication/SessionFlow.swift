@@ -3,6 +3,12 @@
 import Primitives
 
 extension SessionMachine {
+    /// Whether an event says nothing new, so that it changes nothing.
+    public func isKnown(_ event: Event) -> Bool {
+        guard case .localChanged(let hello, let state) = event else { return false }
+        return hello == local && state == localState
+    }
+
     /// Takes the node's new role, term, journal and state, and tells the peer.
     mutating func changeLocal(
         _ hello: SessionHello, _ state: RedundancyState, at now: Instant, actions: inout [Action]

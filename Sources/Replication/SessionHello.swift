@@ -7,9 +7,9 @@ public import Primitives
 ///
 /// The body is a list of attributes (u8 type, u16 length, value); unknown ones are skipped, so that neighbouring
 /// versions run together.
-public struct SessionHello: Hashable, Sendable {
+public struct SessionHello: Hashable, Sendable, Codable {
     /// One HSRP interface of the sender.
-    public struct Interface: Hashable, Sendable {
+    public struct Interface: Hashable, Sendable, Codable {
         /// The interface's own address, from which its hellos come.
         public var address: IPv4Address
         /// The group's number.
@@ -26,7 +26,7 @@ public struct SessionHello: Hashable, Sendable {
     }
 
     /// Something that must be the same on both nodes; a difference is a named warning.
-    public struct AgreedItem: Hashable, Sendable {
+    public struct AgreedItem: Hashable, Sendable, Codable {
         /// What it is, such as `standby 10 timers`.
         public var name: String
         /// Its value as the operator wrote it.
@@ -80,7 +80,7 @@ public struct SessionHello: Hashable, Sendable {
 }
 
 /// What a node's journal holds, as it tells its peer.
-public struct JournalState: Hashable, Sendable {
+public struct JournalState: Hashable, Sendable, Codable {
     /// The number of live records.
     public var count: UInt32
     /// The digest over the live records.

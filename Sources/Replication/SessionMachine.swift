@@ -32,7 +32,7 @@ public struct SessionMachine: Sendable {
     }
 
     /// Which way records flow.
-    public enum Flow: Hashable, Sendable {
+    public enum Flow: Hashable, Sendable, Encodable {
         /// None: no source, or two.
         case idle
         /// This node is Active and the source.
@@ -46,7 +46,7 @@ public struct SessionMachine: Sendable {
     }
 
     /// What happened.
-    public enum Event: Equatable, Sendable {
+    public enum Event: Equatable, Sendable, Codable {
         /// The transport connected.
         case associationCameUp
         /// The transport ended.
@@ -80,7 +80,7 @@ public struct SessionMachine: Sendable {
     }
 
     /// What the process must do.
-    public enum Action: Equatable, Sendable {
+    public enum Action: Equatable, Sendable, Encodable {
         /// Abort the association; try again later.
         case closeAssociation(reason: String)
         /// The peer's hello was accepted.

@@ -107,7 +107,7 @@ public struct KernelSA: Hashable, Sendable {
     }
 
     /// `struct xfrm_mark`.
-    public struct Mark: Hashable, Sendable {
+    public struct Mark: Hashable, Sendable, Codable {
         /// The value.
         public var value: UInt32
         /// Which bits of it count.

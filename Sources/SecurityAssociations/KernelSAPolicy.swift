@@ -58,7 +58,7 @@ public struct KernelPolicy: Hashable, Sendable {
     }
 
     /// XFRM_POLICY_….
-    public enum Direction: UInt8, Sendable, CaseIterable {
+    public enum Direction: UInt8, Sendable, CaseIterable, Codable {
         /// Packets for this machine.
         case inbound = 0
         /// Packets that leave it.

@@ -3,7 +3,7 @@
 public import ByteCodec
 
 /// What names one SA in a kernel: destination, SPI, protocol and mark (`xfrm_state_lookup`).
-public struct SAKey: Hashable, Sendable, CustomStringConvertible {
+public struct SAKey: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The address that the SA's packets are sent to.
     public var destination: SAAddress
     /// The security parameter index in host order.
@@ -47,7 +47,7 @@ public struct SAKey: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// What names one policy in a kernel: direction, selector, mark and interface (`xfrm_policy_insert`).
-public struct PolicyKey: Hashable, Sendable {
+public struct PolicyKey: Hashable, Sendable, Codable {
     /// In which direction.
     public var direction: KernelPolicy.Direction
     /// Which packets.
@@ -87,7 +87,7 @@ public struct PolicyKey: Hashable, Sendable {
 }
 
 /// What a record is about; a later record of the same key replaces an earlier one.
-public enum RecordKey: Hashable, Sendable {
+public enum RecordKey: Hashable, Sendable, Codable {
     /// An SA.
     case sa(SAKey)
     /// A policy.

@@ -3,7 +3,7 @@
 internal import ByteCodec
 
 /// Which packets an SA or a policy is for, whole (`struct xfrm_selector`) but for the interface, which is each node's own.
-public struct ReplicatedSelector: Hashable, Sendable {
+public struct ReplicatedSelector: Hashable, Sendable, Codable {
     /// Where the packets go.
     public var destination: SAAddress
     /// Where the packets come from.

@@ -4,9 +4,9 @@ public import ByteCodec
 public import Primitives
 
 /// An IPv4 or IPv6 address as the kernel's SAs carry it (`xfrm_address_t` and a family).
-public struct SAAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
+public struct SAAddress: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
     /// AF_INET or AF_INET6.
-    public enum Family: UInt8, Sendable {
+    public enum Family: UInt8, Sendable, Codable {
         /// 4 bytes.
         case ipv4 = 4
         /// 16 bytes.

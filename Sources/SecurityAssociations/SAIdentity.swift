@@ -4,7 +4,7 @@ public import ByteCodec
 public import Primitives
 
 /// What names one SA in a kernel: destination, SPI and protocol (RFC 4301 §4.1).
-public struct SAIdentity: Hashable, Sendable, Comparable, CustomStringConvertible {
+public struct SAIdentity: Hashable, Sendable, Comparable, Codable, CustomStringConvertible {
     /// The address that the SA's packets are sent to.
     public let destination: IPv4Address
     /// The security parameter index in host order; 0xc01b75e7 prints as on the wire.

@@ -33,7 +33,11 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Print the event log of every schedule, not only of one that fails.")
     var log = false
 
+    @Flag(help: "Replay the recording on standard input instead.")
+    var replay = false
+
     mutating func run() throws {
+        if replay { throw ExitCode(ReplayCommand.run()) }
         let clock = ContinuousClock()
         let start = clock.now
         var milliseconds: UInt64 = 0

@@ -17,6 +17,9 @@ struct HAVPNDaemon: ParsableCommand {
     @Option(help: "error, warning, notice, info or debug.")
     var logLevel = "notice"
 
+    @Option(help: "Record what the machines do to a new file.")
+    var record: String?
+
     @Flag(help: "Parse and validate the configuration only; exit 1 if it would be refused.")
     var check = false
 
@@ -25,6 +28,9 @@ struct HAVPNDaemon: ParsableCommand {
 
     @Option(help: .hidden)
     var role: String?
+
+    @Flag(help: .hidden)
+    var recording = false
 
     @Option(help: .hidden)
     var script: String?
@@ -38,7 +44,9 @@ struct HAVPNDaemon: ParsableCommand {
     mutating func run() throws {
         if let script { throw ExitCode(Program.runScript(path: script, user: user, object: object)) }
         if let role {
-            guard let status = Program.runChild(role: role, configurationPath: configurationPath) else {
+            let status = Program.runChild(
+                role: role, configurationPath: configurationPath, isRecording: recording)
+            guard let status else {
                 throw ValidationError("unknown role \(role)")
             }
             throw ExitCode(status)
@@ -46,7 +54,8 @@ struct HAVPNDaemon: ParsableCommand {
         if check { throw ExitCode(Program.check(configurationPath: configurationPath)) }
         if sweep { throw ExitCode(Program.sweep()) }
         let status = Program.runDaemon(
-            configurationPath: configurationPath, runtimeDirectory: runtimeDirectory, logLevel: logLevel)
+            configurationPath: configurationPath, runtimeDirectory: runtimeDirectory, logLevel: logLevel,
+            recordingPath: record)
         guard let status else { throw ValidationError("unknown log level \(logLevel)") }
         throw ExitCode(status)
     }

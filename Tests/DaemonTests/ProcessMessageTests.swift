@@ -43,6 +43,7 @@ struct ProcessMessageTests {
         .query(number: 5, text: Array("{}".utf8)),
         .answer(number: 5, isLast: true, text: [UInt8](repeating: 65, count: ProcessMessage.maximumAnswerByteCount)),
         .event(text: Array("{\"event\":\"x\"}".utf8)),
+        .recorded(text: Array("{\"at\":1}".utf8)), .descriptor(.recording, peer: .supervisor),
     ]
 
     @Test("every frame comes back as it went", arguments: samples)

@@ -51,6 +51,51 @@ struct PrivateFileTests {
         #expect(access("/tmp/havpn-nothing-here", F_OK) != 0)
     }
 
+    @Test("a file to be appended to is new and its owner's alone; what had its name is kept beside it")
+    func appended() throws {
+        let path = temporaryPath()
+        defer {
+            unlink(path)
+            unlink(path + ".1")
+        }
+        for round in 0..<3 {
+            let file = AppendedFile(adopting: try AppendedFile.create(path))
+            #expect(file.append([UInt8(round)]) && file.append([7]))
+            #expect(file.byteCount == 2)
+            #expect(mode(path) == 0o600)
+        }
+        #expect(try readSmallFile(path) == [2, 7])
+        #expect(try readSmallFile(path + ".1") == [1, 7])
+    }
+
+    @Test("a link in the place of a file to be appended to is put aside, not followed")
+    func appendedThroughLink() throws {
+        let (path, target) = (temporaryPath(), temporaryPath())
+        defer { for name in [path, path + ".1", target] { unlink(name) } }
+        try PrivateFile.create(target, content: [9])
+        #expect(symlink(target, path) == 0)
+        #expect(AppendedFile(adopting: try AppendedFile.create(path)).append([1]))
+        #expect(try readSmallFile(target) == [9])
+    }
+
+    @Test("a file may be made where root alone could have put it")
+    func newPaths() throws {
+        #expect(try TrustedPath.resolveNew("/run/havpn-new", besides: "/etc/havpn") == "/run/havpn-new")
+        #expect(throws: TrustedPath.Refusal.elsewhere("/tmp/havpn-new")) {
+            try TrustedPath.resolveNew("/tmp/havpn-new", besides: "/etc")
+        }
+        #expect(throws: TrustedPath.Refusal.missing) {
+            try TrustedPath.resolveNew("/run/havpn-nowhere/file", besides: "/etc")
+        }
+        let folder = temporaryPath()
+        #expect(mkdir(folder, 0o777) == 0)
+        defer { rmdir(folder) }
+        chmod(folder, 0o777)
+        #expect(throws: TrustedPath.Refusal.writableByOthers(folder)) {
+            try TrustedPath.resolveNew(folder + "/file", besides: folder)
+        }
+    }
+
     @Test("a file that others may open is refused with its mode", arguments: [0o640, 0o604, 0o660, 0o644, 0o601])
     func openToOthers(mode: mode_t) throws {
         let path = temporaryPath()

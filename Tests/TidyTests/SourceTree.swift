@@ -6,7 +6,7 @@ import Foundation
 enum Rooms {
     static let pure = [
         "Primitives", "ByteCodec", "FirstHop", "Tracking", "SecurityAssociations", "Replication", "StrongSwan",
-        "Netlink", "Configuration", "Control",
+        "Netlink", "Configuration", "Control", "Recording",
     ]
     static let order =
         pure + [

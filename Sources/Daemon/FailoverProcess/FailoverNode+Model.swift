@@ -222,6 +222,7 @@ extension FailoverNode {
     func finish() {
         kernel.restoreSettings()
         holdingChanged()
+        recording?.finish()
         supervisor.send(.stopped)
         supervisor.flush()
     }

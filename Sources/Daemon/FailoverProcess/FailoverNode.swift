@@ -17,6 +17,8 @@ final class FailoverNode: GroupSurroundings {
     var retiring: [GroupRunner] = []
     let trackedKernel: TrackedKernel
     let probes = ProbeTable()
+    /// With `--record`.
+    private(set) var recording: RecordingTap?
     private(set) lazy var tracks = TrackRunner(on: reactor) { [unowned self] in tracksChanged($0) }
     var ports: [String: HelloPort] = [:]
     var counters: [String: UInt64] = [:]
@@ -38,7 +40,7 @@ final class FailoverNode: GroupSurroundings {
     private var subscription: NetlinkSubscription?
     private var isReconcileScheduled = false
     /// What the dead process held is to be adopted: nothing of it is disturbed until that is done.
-    private(set) var isResuming: Bool
+    private(set) var isResuming = false
     private(set) var isConfigured = false
     private var earlyRoles: [(RoleMessage, group: UInt16, term: UInt64)] = []
     private static let earlyRoleLimit = 16
@@ -49,13 +51,21 @@ final class FailoverNode: GroupSurroundings {
     private var switchovers: [GroupRunner.Key: UInt32] = [:]
 
     /// Opens what the process needs and waits for the configuration.
-    init(supervisor: ProcessChannel, isResuming: Bool, on reactor: Reactor) throws {
+    init(supervisor: ProcessChannel, isRecording: Bool = false, on reactor: Reactor) throws {
         self.supervisor = supervisor
-        self.isResuming = isResuming
         self.reactor = reactor
         kernel = try KernelNetwork()
         packets = try PacketSocket()
         trackedKernel = try TrackedKernel(kernel)
+        if isRecording {
+            let tap = RecordingTap(on: reactor) { [unowned self] in count($0) }
+            tap.send = { [unowned self] line in
+                guard let front else { return false }
+                front.send(line)
+                return true
+            }
+            recording = tap
+        }
         kernel.onRefusal = { [unowned self] what, error in
             count("kernel.refused")
             log("%HAVPN-4-KERNEL: cannot \(what): \(error)")

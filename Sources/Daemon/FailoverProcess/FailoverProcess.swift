@@ -11,12 +11,12 @@ enum FailoverProcess {
     ///
     /// - Parameters:
     ///   - supervisor: our end of the socketpair with the supervisor.
-    ///   - isResuming: the process before this one died as Active without a ready peer: what it held is adopted.
-    static func run(supervisor: consuming Descriptor, isResuming: Bool = false) -> Int32 {
+    ///   - isRecording: what the groups' machines do is recorded.
+    static func run(supervisor: consuming Descriptor, isRecording: Bool) -> Int32 {
         do {
             let reactor = try Reactor()
             let channel = try ProcessChannel(supervisor, peer: .supervisor, on: reactor)
-            let node = try FailoverNode(supervisor: channel, isResuming: isResuming, on: reactor)
+            let node = try FailoverNode(supervisor: channel, isRecording: isRecording, on: reactor)
             becomeRealTime(node)
             try reactor.run()
             node.finish()

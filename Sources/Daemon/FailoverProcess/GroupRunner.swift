@@ -7,12 +7,14 @@ import FirstHop
 import LinuxIO
 import Netlink
 import Primitives
+import Recording
 
 /// What a group needs from the process around it.
 protocol GroupSurroundings: AnyObject {
     var kernel: KernelNetwork { get }
     var packets: PacketSocket { get }
     var reactor: Reactor { get }
+    var recording: RecordingTap? { get }
     func count(_ name: String)
     func log(_ line: String)
     func sendRole(_ message: RoleMessage, term: UInt64, of group: GroupRunner)
@@ -76,7 +78,14 @@ final class GroupRunner {
         machine = GroupMachine(
             settings: settings, priority: priority, redundancy: redundancy, seed: seed,
             startsWithDaemon: startsWithDaemon)
+        let start = MachineStart.GroupStart(
+            settings: settings, priority: priority, redundancy: redundancy, seed: seed,
+            startsWithDaemon: startsWithDaemon)
+        surroundings.recording?.start(recordedName, .group(start))
     }
+
+    /// What a recording calls the group's machine.
+    private var recordedName: String { "group \(key.interface) \(key.number)" }
 
     /// `standby use-bia`: no macvlan.
     var usesBurnedInAddress: Bool { interface.usesBurnedInAddress }
@@ -113,9 +122,11 @@ final class GroupRunner {
             let next = pending.removeFirst()
             let now = Reactor.now()
             noteLateness(next, at: now)
+            let standIns = surroundings.recording.map { _ in StandIns(of: machine, hearing: next, at: now) }
             var actions: [GroupAction] = []
             machine.handle(next, at: now, actions: &actions)
             for action in actions { perform(action) }
+            if let standIns { record(next, actions, standIns, at: now) }
         }
         isHandling = false
         surroundings.stepped(self)
@@ -124,6 +135,13 @@ final class GroupRunner {
         guard case .leaderChanged = event else { return tell() }
         // The leader may be in the middle of giving its role away.
         surroundings.reactor.schedule(at: Reactor.now()) { [weak self] in self?.tell() }
+    }
+
+    private func record(_ event: GroupEvent, _ actions: [GroupAction], _ standIns: StandIns, at now: Instant) {
+        surroundings.recording?.step(recordedName) { recorder, number in
+            recorder.step(
+                number, standIns.replace(in: event), at: now, actions: actions.map { standIns.replace(in: $0) })
+        }
     }
 
     /// The interface was found, lost or changed; `isUsable` also takes its address.

@@ -27,6 +27,7 @@ final class FrontNode {
     var server: ControlServer?
     let supervisor: ProcessChannel
     var others: [ProcessRole: ProcessChannel] = [:]
+    private var recording: RecordingFile?
 
     /// Waits for the control socket and the configuration; `fileName` is what diagnostics begin with.
     init(supervisor: ProcessChannel, fileName: String, on reactor: Reactor) {
@@ -60,9 +61,13 @@ final class FrontNode {
         case .configuration(let revision, let text): configure(revision, text)
         case .configurationRefused(_, let text): finishReloads { $0.refuse("unreadable", text) }
         case .descriptor(.control, _): listen(descriptor)
+        case .descriptor(.recording, _):
+            recording = descriptor.map { RecordingFile(AppendedFile(adopting: $0.take())) }
         case .descriptor(.processChannel, let peer): connect(peer, descriptor)
         case .event(let text): eventReceived(text)
         case .stop:
+            // The last steps of processes that have ended.
+            for channel in others.values { channel.receiveWaiting() }
             supervisor.send(.stopped)
             supervisor.flush()
             stop()
@@ -98,6 +103,7 @@ final class FrontNode {
             case .answer(let number, let isLast, let text):
                 queries.answered(by: peer, number: number, isLast: isLast, text: text)
             case .event(let text): eventReceived(text)
+            case .recorded(let text): if let trouble = recording?.append(text) { count(trouble) }
             default: count("channel.unexpected")
             }
         }

@@ -56,6 +56,9 @@ final class ReplicationProcess {
     var copyRequestedAt: Instant?
     var isCopyRequestScheduled = false
 
+    /// With `--record`.
+    var recording: RecordingTap?
+    var recordedFacts: RedundancyFacts?
     var counts: [String: Int] = [:]
     var sessionActions: [SessionMachine.Action] = []
     var isDrainingActions = false
@@ -93,24 +96,27 @@ final class ReplicationProcess {
     var deliveredSequence: UInt64?
 
     /// Makes the process around its channel to the supervisor; `run` does the rest.
-    init(supervisor: ProcessChannel, on reactor: Reactor) {
+    init(supervisor: ProcessChannel, isRecording: Bool, on reactor: Reactor) {
         self.reactor = reactor
         self.supervisor = supervisor
         bootID = UInt64.random(in: 1 ... .max)
-        session = SessionMachine(
-            local: SessionHello(bootID: bootID, nodeName: "", term: 0, scheme: ""), state: .disabled)
+        let hello = SessionHello(bootID: bootID, nodeName: "", term: 0, scheme: "")
+        session = SessionMachine(local: hello, state: .disabled)
+        if isRecording { record(from: hello) }
         supervisor.onMessage = { [weak self] message, descriptor in self?.take(message, descriptor) }
         supervisor.onClosed = { [weak self] in self?.reactor.stop() }
     }
 
     /// Runs until the supervisor says `stop` or goes; returns the exit status.
     ///
-    /// - Parameter supervisor: our end of the socketpair with the supervisor.
-    static func run(supervisor: consuming Descriptor) -> Int32 {
+    /// - Parameters:
+    ///   - supervisor: our end of the socketpair with the supervisor.
+    ///   - isRecording: what session and redundancy machines do is recorded.
+    static func run(supervisor: consuming Descriptor, isRecording: Bool) -> Int32 {
         do {
             let reactor = try Reactor()
             let channel = try ProcessChannel(supervisor, peer: .supervisor, on: reactor)
-            let process = ReplicationProcess(supervisor: channel, on: reactor)
+            let process = ReplicationProcess(supervisor: channel, isRecording: isRecording, on: reactor)
             channel.send(.ready)
             process.scheduleTick()
             try reactor.run()
@@ -231,6 +237,7 @@ final class ReplicationProcess {
     private func stop() {
         pump()
         association?.close()
+        recording?.finish()
         supervisor.send(.stopped)
         supervisor.flush()
         reactor.stop()

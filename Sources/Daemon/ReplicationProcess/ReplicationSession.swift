@@ -35,7 +35,7 @@ extension ReplicationProcess {
 
     /// Hands an event to the session and carries out what it asks for, in order.
     func drive(_ event: SessionMachine.Event) {
-        session.handle(event, at: reactor.now, actions: &sessionActions)
+        step(event)
         guard !isDrainingActions else { return }
         isDrainingActions = true
         while !sessionActions.isEmpty {
@@ -47,7 +47,7 @@ extension ReplicationProcess {
     }
 
     /// Gives the transport what waits.
-    func pump() { association?.pump { session.nextFrame() } }
+    func pump() { association?.pump { takeFrame() } }
 
     private func perform(_ action: SessionMachine.Action) {
         switch action {

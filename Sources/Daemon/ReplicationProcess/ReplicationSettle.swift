@@ -22,9 +22,7 @@ extension ReplicationProcess {
         for _ in 0..<8 {
             needsSettling = false
             let now = reactor.now
-            var actions: [RedundancyMachine.Action] = []
-            redundancy.handle(.factsChanged(facts(at: now)), at: now, actions: &actions)
-            for action in actions { perform(action) }
+            for action in stepRedundancy(facts(at: now), at: now) { perform(action) }
             drive(.localChanged(localHello, state: redundancy.state))
             pump()
             replicator?.resumeCopy()

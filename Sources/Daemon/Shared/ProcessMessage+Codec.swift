@@ -32,6 +32,7 @@ private enum FrameType: UInt8 {
     case query = 48
     case answer = 49
     case event = 50
+    case recorded = 51
 }
 
 extension ProcessMessage {
@@ -49,7 +50,7 @@ extension ProcessMessage {
             .keyFileMissing:
             encodeCommand(into: &writer)
         case .redundancyChanged, .roleChanged, .role: encodeRole(into: &writer)
-        case .query, .answer, .event: encodeQuery(into: &writer)
+        case .query, .answer, .event, .recorded: encodeQuery(into: &writer)
         default: encodeReport(into: &writer)
         }
         precondition(writer.count <= Self.maximumByteCount)
@@ -152,6 +153,9 @@ extension ProcessMessage {
         case .event(let text):
             writer.write(FrameType.event.rawValue)
             writer.write(bytes: text)
+        case .recorded(let text):
+            writer.write(FrameType.recorded.rawValue)
+            writer.write(bytes: text)
         default: preconditionFailure("not a query frame")
         }
     }
@@ -206,6 +210,7 @@ extension ProcessMessage {
             self = .answer(
                 number: try reader.read(), isLast: try reader.readFlag(), text: Array(reader.readRemaining()))
         case .event: self = .event(text: Array(reader.readRemaining()))
+        case .recorded: self = .recorded(text: Array(reader.readRemaining()))
         }
         try reader.finish()
     }

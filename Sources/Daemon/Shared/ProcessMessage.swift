@@ -25,6 +25,8 @@ enum DescriptorPurpose: UInt8, Sendable {
     case control = 4
     /// The file with this node's key, asked for by `identityRequested`.
     case identity = 5
+    /// The file of `--record`.
+    case recording = 6
 }
 
 /// One virtual address that failover holds, so that the supervisor can remove it when failover dies.
@@ -97,6 +99,8 @@ enum ProcessMessage: Hashable, Sendable {
     case answer(number: UInt32, isLast: Bool, text: [UInt8])
     /// An event for `monitor` and `show logging`: one JSON object.
     case event(text: [UInt8])
+    /// A line of a recording.
+    case recorded(text: [UInt8])
 
     /// The largest frame: well under the default socket buffer.
     static let maximumByteCount = 131_072

@@ -11,15 +11,19 @@ public enum Program {
     ///   - configurationPath: the configuration file.
     ///   - runtimeDirectory: where `control.sock` goes.
     ///   - logLevel: error, warning, notice, info or debug; nil if the name is none of them.
-    public static func runDaemon(configurationPath: String, runtimeDirectory: String, logLevel: String) -> Int32? {
+    ///   - recordingPath: where the machines' steps are recorded, if they are.
+    public static func runDaemon(
+        configurationPath: String, runtimeDirectory: String, logLevel: String, recordingPath: String?
+    ) -> Int32? {
         guard let level = LogLevel(name: logLevel) else { return nil }
         return Supervisor.run(
             Supervisor.Options(
-                configurationPath: configurationPath, runtimeDirectory: runtimeDirectory, logLevel: level))
+                configurationPath: configurationPath, runtimeDirectory: runtimeDirectory, logLevel: level,
+                recordingPath: recordingPath))
     }
 
     /// Runs one of the daemon's processes, whose channel to the supervisor is descriptor 3; nil for an unknown role.
-    public static func runChild(role name: String, configurationPath: String) -> Int32? {
+    public static func runChild(role name: String, configurationPath: String, isRecording: Bool) -> Int32? {
         guard let role = ProcessRole.allCases.first(where: { "\($0)" == name }), role != .supervisor else { return nil }
         ChildProcess.setName("havpnd")
         ChildProcess.ignoreBrokenPipes()
@@ -38,8 +42,8 @@ public enum Program {
         let supervisor = Descriptor(owning: Spawner.channelDescriptor)
         switch role {
         case .front: return FrontProcess.run(supervisor: supervisor, fileName: configurationPath)
-        case .failover: return FailoverProcess.run(supervisor: supervisor)
-        default: return ReplicationProcess.run(supervisor: supervisor)
+        case .failover: return FailoverProcess.run(supervisor: supervisor, isRecording: isRecording)
+        default: return ReplicationProcess.run(supervisor: supervisor, isRecording: isRecording)
         }
     }
 

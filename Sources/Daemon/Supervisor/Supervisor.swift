@@ -17,12 +17,17 @@ public final class Supervisor {
         public var runtimeDirectory: String
         /// How much is logged.
         public var logLevel: LogLevel
+        /// Where the machines' steps are recorded, if they are.
+        public var recordingPath: String?
 
         /// Makes options.
-        public init(configurationPath: String, runtimeDirectory: String, logLevel: LogLevel) {
+        public init(
+            configurationPath: String, runtimeDirectory: String, logLevel: LogLevel, recordingPath: String? = nil
+        ) {
             self.configurationPath = configurationPath
             self.runtimeDirectory = runtimeDirectory
             self.logLevel = logLevel
+            self.recordingPath = recordingPath
         }
     }
 
@@ -49,6 +54,7 @@ public final class Supervisor {
     private var keyFiles: [String: PrivateFileOpener] = [:]
     private let scripts: ScriptRunner
     private let presence: PresenceRunner
+    private var recording: Descriptor?
     private var exitStatus: Int32 = 0
 
     private struct Child {
@@ -115,6 +121,7 @@ public final class Supervisor {
         vici.onTrouble = { [unowned self] in log.write($0, level: .warning) }
         scripts.onReport = { [unowned self] in send(.observed($0), to: .failover) }
         presence.onReport = { [unowned self] in send(.observed($0), to: .failover) }
+        openRecording()
         if let interval = SystemdNotifier.watchdogInterval { feedWatchdog(every: interval) }
         // On the loop, so that a file that cannot be read can stop it.
         reactor.schedule(at: Reactor.now()) { [unowned self] in interpret(.readConfiguration) }
@@ -179,7 +186,11 @@ public final class Supervisor {
         switch action {
         case .spawn(let role): spawn(role)
         case .connect(let left, let right): connect(left, right)
-        case .passControl: send(.descriptor(.control, peer: .supervisor), to: .front, descriptor: control.rawValue)
+        case .passControl:
+            send(.descriptor(.control, peer: .supervisor), to: .front, descriptor: control.rawValue)
+            if let number = recording?.rawValue {
+                send(.descriptor(.recording, peer: .supervisor), to: .front, descriptor: number)
+            }
         case .passHAPlugin: passHAPlugin()
         case .openVICI: openVICI()
         case .openIdentity: openIdentity()
@@ -210,7 +221,8 @@ public final class Supervisor {
             let descriptor = theirs.take()
             let process = try Spawner.start(
                 name: "havpnd: \(role)",
-                arguments: ["--role", "\(role)", "--config", options.configurationPath],
+                arguments: ["--role", "\(role)", "--config", options.configurationPath]
+                    + (recording == nil ? [] : ["--recording"]),
                 channel: descriptor.rawValue)
             let channel = try ProcessChannel(ours.take(), peer: role, on: reactor)
             channel.onMessage = { [unowned self] message, _ in handle(.received(message, from: role)) }
@@ -236,6 +248,18 @@ public final class Supervisor {
 
     private func send(_ message: ProcessMessage, to role: ProcessRole, descriptor: Int32? = nil) {
         children[role]?.channel.send(message, descriptor: descriptor)
+    }
+
+    /// A recording that cannot be made is no reason not to start.
+    private func openRecording() {
+        guard let path = options.recordingPath else { return }
+        do {
+            let resolved = try TrustedPath.resolveNew(path, besides: configurationDirectory)
+            recording = try AppendedFile.create(resolved)
+            log.write("%HAVPN-6-RECORDING: the machines' steps go to \(resolved)")
+        } catch {
+            log.write("%HAVPN-4-RECORDING: \(path): \(error): nothing is recorded", level: .warning)
+        }
     }
 
     private func passHAPlugin() {

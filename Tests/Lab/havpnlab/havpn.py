@@ -110,8 +110,8 @@ class Settings:
 class Gateway:
     """One havpnd and the means to ask, signal and kill its processes."""
 
-    def __init__(self, router, settings, directory_of_programs=None):
-        self.router, self.settings = router, settings
+    def __init__(self, router, settings, directory_of_programs=None, arguments=()):
+        self.router, self.settings, self.arguments = router, settings, list(arguments)
         self.programs = directory_of_programs or programs()
         self.directory = f"{system.RUN}/{router}"
         self.configuration = f"{self.directory}/havpnd.conf"
@@ -144,7 +144,8 @@ class Gateway:
     def launch(self):
         """Starts the daemon and does not wait."""
         self.process = spawn(
-            [f"{self.programs}/havpnd", "--config", self.configuration, "--runtime-directory", self.runtime],
+            [f"{self.programs}/havpnd", "--config", self.configuration, "--runtime-directory", self.runtime,
+             *self.arguments],
             log=self.log, namespace=self.router, environment={"SWIFT_BACKTRACE": "enable=no"},
             listen=self.relay_socket)
 

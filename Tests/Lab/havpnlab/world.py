@@ -25,6 +25,8 @@ class World:
         self.routing, self.charons, self.gateways, self.watches = {}, {}, {}, []
         #: Directories of other builds, by router; the rest runs this one.
         self.programs = {}
+        #: More words of havpnd's command line, by router.
+        self.arguments = {}
 
     def build(self):
         topology.build()
@@ -66,7 +68,7 @@ class World:
 
     def gateway(self, router, settings):
         """The node's havpnd, not started, of the build that is meant to run there."""
-        return Gateway(router, settings, self.programs.get(router))
+        return Gateway(router, settings, self.programs.get(router), self.arguments.get(router, ()))
 
     def bring_tunnel_up(self, standby="r4", active="r3"):
         """Pings until r6 reaches r2, and until the standby (None: without one) is HOT and shows the tunnel."""
