@@ -25,6 +25,21 @@ import Testing
         #expect(plan.throughSequence == 3)
     }
 
+    @Test("a child that somebody took from the kernel is deleted and installed anew, the rest of its SA stays")
+    func takenFromKernel() throws {
+        let listing = [listed(pair(1), children: [child])]
+        let plan = ReconciliationPlan(
+            journal: try journal(), listing: listing, lackingInKernel: [child], version: .three)
+        #expect(plan.deletions.map(\.kind) == [.childDelete])
+        #expect(plan.deletions.first?.identity?.spis == pair(1))
+        #expect(plan.records.map(\.message.kind) == [.childAdd])
+        #expect(plan.installedChildren == [child])
+        // Of what charon does not hold nothing has to be deleted.
+        let gone = ReconciliationPlan(
+            journal: try journal(), listing: [listed(pair(1))], lackingInKernel: [child], version: .three)
+        #expect(gone.deletions.isEmpty && gone.installedChildren == [child])
+    }
+
     @Test("SAs without a record are named; of IKEv1 neither handed-on children nor replaced SAs count")
     func uncovered() throws {
         var keeper = JournalKeeper()

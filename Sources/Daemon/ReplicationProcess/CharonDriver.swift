@@ -35,6 +35,8 @@ final class CharonDriver {
     var onRoleTold: (Bool) -> Void = { _ in }
     /// The active charon lost its SAs.
     var onActiveLoss: () -> Void = {}
+    /// Which listed children the kernel has lost.
+    var lackingInKernel: ([ListedIKE]) -> Set<ChildSPIPair> = { _ in [] }
     /// A comparison was made.
     var onCompared: (ReconciliationPlan, [ListedIKE]) -> Void = { _, _ in }
     /// Fitness, listing or connections changed.
@@ -308,7 +310,8 @@ final class CharonDriver {
         guard let listing, let version, awaitedPlan != nil, case .compare(let journal) = permission() else { return }
         awaitedPlan = nil
         let plan = ReconciliationPlan(
-            journal: journal, listing: listing, refreshesState: reason == .dropped, version: version)
+            journal: journal, listing: listing, lackingInKernel: lackingInKernel(listing),
+            refreshesState: reason == .dropped, version: version)
         // charon does not overwrite an SA in the kernel that it does not know: it fails, and deletes half of it.
         if reason == .restarted || !plan.installedChildren.isEmpty { removeLeftovers(listing) }
         terminate(plan.strangers)

@@ -123,10 +123,10 @@ final class KernelTables {
     /// How many of the children that charon lists as installed lack one of their SAs here.
     ///
     /// A child that was rekeyed keeps only its inbound SA, and for a while.
-    func missingSAs(of listing: [ListedIKE]) -> Int {
+    func missingSAs(of listing: [ListedIKE]) -> Set<ChildSPIPair> {
         let held = Set(sas.keys.map(\.spi))
         let installed = listing.flatMap(\.children).filter { $0.state == "INSTALLED" }.map(\.spis)
-        return installed.filter { !held.contains($0.inbound) || !held.contains($0.outbound) }.count
+        return Set(installed.filter { !held.contains($0.inbound) || !held.contains($0.outbound) })
     }
 
     /// Removes our SAs that belong to none of the pairs: an IKE daemon that died has left them behind.

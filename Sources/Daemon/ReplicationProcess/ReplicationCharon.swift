@@ -17,6 +17,7 @@ extension ReplicationProcess {
         let driver = CharonDriver(settings, on: reactor)
         driver.onRecord = { [unowned self] message in record(message) }
         driver.onRecordsLost = { [unowned self] in noteRecordsLost() }
+        driver.lackingInKernel = { [unowned self] in lackingInKernel(of: $0) }
         driver.onLost = { [unowned self] in isVerified = false }
         driver.onDelivered = { [unowned self] sequence in noteDelivered(sequence) }
         driver.onRoleTold = { [unowned self] isActive in noteRoleTold(isActive) }
@@ -165,10 +166,21 @@ extension ReplicationProcess {
         return keeper.isEqual ? .compare(keeper.journal) : .later
     }
 
+    /// Children that charon lists and this standby's kernel has lacked for a while: somebody took them away.
+    ///
+    /// A kernel that refuses them is not asked at every comparison.
+    private func lackingInKernel(of listing: [ListedIKE]) -> Set<ChildSPIPair> {
+        guard role?.isActive == false, failedVerifications % 8 == 2 else { return [] }
+        kernel?.refreshSAs()
+        let missing = kernel?.missingSAs(of: listing) ?? []
+        if !missing.isEmpty { count("kernel.saReinstalled") }
+        return missing
+    }
+
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
         kernel?.refreshSAs()
         kernel?.advanceCounters(at: reactor.now)
-        let missing = kernel?.missingSAs(of: listing) ?? 0
+        let missing = kernel?.missingSAs(of: listing).count ?? 0
         if plan.isEmpty, missing == 0 {
             isVerified = true
             failedVerifications = 0

@@ -22,7 +22,11 @@ public struct ReconciliationPlan: Sendable, Equatable {
     ///
     /// The listing must have been asked for after charon's queue was seen empty. `refreshesState` delivers message
     /// ids and last updates of standing SAs too, for use after datagrams were lost; `version` is the local charon's.
-    public init(journal: CharonJournal, listing: [ListedIKE], refreshesState: Bool = false, version: HAVersion) {
+    /// What charon lists of `lackingInKernel` somebody took from the kernel: it is deleted and installed anew.
+    public init(
+        journal: CharonJournal, listing: [ListedIKE], lackingInKernel: Set<ChildSPIPair> = [],
+        refreshesState: Bool = false, version: HAVersion
+    ) {
         throughSequence = journal.lastSequence
         let expected = journal.expected
         var listed: [IKESPIPair: ListedIKE] = [:]
@@ -41,14 +45,16 @@ public struct ReconciliationPlan: Sendable, Equatable {
             if let identity = expected.ikeSAs[spis] { deletions.append(.ikeDelete(identity, version: version)) }
         }
         for (spis, node) in journal.nodes where node.parent == nil {
-            reconcile(family: journal.subtree(of: spis), of: journal, expected, listed, refreshesState, version)
+            reconcile(
+                family: journal.subtree(of: spis), of: journal, expected, listed, lackingInKernel, refreshesState,
+                version)
         }
         records.sort { $0.sequence < $1.sequence }
     }
 
     private mutating func reconcile(
         family: [IKESPIPair], of journal: CharonJournal, _ expected: LiveSet, _ listed: [IKESPIPair: ListedIKE],
-        _ refreshesState: Bool, _ version: HAVersion
+        _ lackingInKernel: Set<ChildSPIPair>, _ refreshesState: Bool, _ version: HAVersion
     ) {
         let holders = family.filter { expected.ikeSAs[$0] != nil }
         var missing: [CharonRecord] = []
@@ -62,14 +68,18 @@ public struct ReconciliationPlan: Sendable, Equatable {
             // A lost IKE_UPDATE leaves the SA half open for ever.
             if ike.state == "CONNECTING", node.firstUpdate != nil { needsWholeFamily = true }
             extras += ike.children
-                .filter { $0.spis.inbound != 0 && expected.childSAs[$0.spis] != holder }
+                .filter {
+                    $0.spis.inbound != 0
+                        && (expected.childSAs[$0.spis] != holder || lackingInKernel.contains($0.spis))
+                }
                 .map { .childDelete(ike.identity, inboundSPI: $0.spis.inbound, version: version) }
             if refreshesState { missing += node.refreshable }
         }
         for member in family {
             for record in journal.nodes[member]?.children.values ?? [:].values {
                 guard let spis = record.message.childSPIs, let holder = expected.childSAs[spis] else { continue }
-                if listed[holder]?.children.contains(where: { $0.spis == spis }) ?? false { continue }
+                let isListed = listed[holder]?.children.contains { $0.spis == spis } ?? false
+                if isListed, !lackingInKernel.contains(spis) { continue }
                 missing.append(record)
                 // The keys come from an SA that charon has replaced already.
                 if holder != member { needsWholeFamily = true }
