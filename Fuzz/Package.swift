@@ -37,10 +37,17 @@ let package = Package(
         room("Netlink", uses: ["SecurityAssociations", "ByteCodec", "Primitives"]),
         room("Configuration", uses: ["FirstHop", "Tracking", "Primitives"]),
         room("Control", uses: ["Primitives"]),
+        // The frames between the daemon's processes; the rest of that room talks to the kernel.
+        .target(
+            name: "ProcessFrames", dependencies: ["FirstHop", "Tracking", "ByteCodec", "Primitives"],
+            path: "Sources/Rooms/Daemon/Shared",
+            sources: ["ProcessMessage.swift", "ProcessMessage+Codec.swift", "ProbeReport+Codec.swift"],
+            swiftSettings: instrumented),
         .executableTarget(
             name: "havpn-fuzz",
             dependencies: [
-                "Control", "Configuration", "Netlink", "StrongSwan", "Replication", "SecurityAssociations", "Tracking",
+                "ProcessFrames", "Control", "Configuration", "Netlink", "StrongSwan", "Replication",
+                "SecurityAssociations", "Tracking",
                 "FirstHop", "ByteCodec", "Primitives",
             ],
             swiftSettings: instrumented + [.unsafeFlags(["-parse-as-library"])],

@@ -17,6 +17,7 @@ nonisolated(unsafe) private var target = FuzzTarget.hello
 struct EntryPoint {
     /// Runs libFuzzer over the decoder that HAVPN_FUZZ names.
     static func main() {
+        if let folder = getenv("HAVPN_FUZZ_SEEDS") { return Seeds.write(to: String(cString: folder)) }
         let name = getenv("HAVPN_FUZZ").map { String(cString: $0) } ?? ""
         guard let named = FuzzTarget(rawValue: name) else {
             print("set HAVPN_FUZZ to one of: \(FuzzTarget.allCases.map(\.rawValue).joined(separator: " "))")

@@ -17,8 +17,16 @@ import Tracking
 /// A target fails by trapping, by a broken promise (`precondition`) or by the sanitizer.
 enum FuzzTarget: String, CaseIterable {
     case hello
+    case signed
     case frames
+    case greeting
+    case role
     case session
+    case records
+    case replica
+    case keeper
+    case process
+    case text
     case haPlugin = "ha-plugin"
     case vici
     case netlink
@@ -31,8 +39,16 @@ enum FuzzTarget: String, CaseIterable {
     func run(_ bytes: [UInt8]) {
         switch self {
         case .hello: hear(bytes)
+        case .signed: hearSigned(bytes)
         case .frames: assemble(bytes)
+        case .greeting: greet(bytes)
+        case .role: readRole(bytes)
         case .session: converse(bytes)
+        case .records: readRecord(bytes)
+        case .replica: replicate(bytes)
+        case .keeper: keep(bytes)
+        case .process: readProcessMessage(bytes)
+        case .text: readText(bytes)
         case .haPlugin: record(bytes)
         case .vici: list(bytes)
         case .netlink: readRouteMessages(bytes)
