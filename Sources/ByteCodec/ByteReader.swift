@@ -76,14 +76,15 @@ public struct ByteReader: Sendable {
     }
 
     /// Reads a big-endian unsigned integer of at most 64 bits.
+    @inlinable
     public mutating func read<Value: FixedWidthInteger & UnsignedInteger>(
         _ type: Value.Type = Value.self
     ) throws(DecodeError) -> Value {
         Value(truncatingIfNeeded: try readNumber(byteCount: Value.bitWidth / 8))
     }
 
-    /// Not generic, like its counterpart in `ByteWriter`.
-    private mutating func readNumber(byteCount: Int) throws(DecodeError) -> UInt64 {
+    @usableFromInline
+    mutating func readNumber(byteCount: Int) throws(DecodeError) -> UInt64 {
         guard byteCount <= remaining else { throw .truncated(wanted: byteCount, left: remaining) }
         var number: UInt64 = 0
         for index in position..<position + byteCount { number = number << 8 | UInt64(bytes[index]) }
@@ -92,6 +93,7 @@ public struct ByteReader: Sendable {
     }
 
     /// Reads a little-endian (host-endian) unsigned integer.
+    @inlinable
     public mutating func readHost<Value: FixedWidthInteger & UnsignedInteger>(
         _ type: Value.Type = Value.self
     ) throws(DecodeError) -> Value {

@@ -17,20 +17,19 @@ public struct ByteWriter: Sendable {
     public consuming func finish() -> [UInt8] { bytes }
 
     /// Appends a big-endian integer of at most 64 bits.
+    @inlinable
     public mutating func write<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
-        append(UInt64(truncatingIfNeeded: value), bitCount: Value.bitWidth)
+        append(UInt64(truncatingIfNeeded: value), byteCount: Value.bitWidth / 8)
     }
 
-    /// The loop is not generic: another module cannot specialise one, and frames are made of integers.
-    private mutating func append(_ value: UInt64, bitCount: Int) {
-        var shift = bitCount
-        while shift > 0 {
-            shift -= 8
-            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
-        }
+    @usableFromInline
+    mutating func append(_ value: UInt64, byteCount: Int) {
+        let shifted = value << UInt64(64 - 8 * byteCount)
+        withUnsafeBytes(of: shifted.bigEndian) { bytes.append(contentsOf: $0[..<byteCount]) }
     }
 
     /// Appends a little-endian (host-endian) integer.
+    @inlinable
     public mutating func writeHost<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
         write(value.byteSwapped)
     }
@@ -51,9 +50,17 @@ public struct ByteWriter: Sendable {
     /// Appends `count` zero bytes.
     public mutating func pad(_ count: Int) { bytes.append(contentsOf: repeatElement(0, count: count)) }
 
-    /// Overwrites bytes already written, starting at `offset`; they must lie inside the buffer.
-    public mutating func overwrite(at offset: Int, with replacement: [UInt8]) {
-        precondition(offset >= 0 && offset + replacement.count <= bytes.count)
-        bytes.replaceSubrange(offset..<offset + replacement.count, with: replacement)
+    /// Overwrites bytes already written with a big-endian integer, which must lie inside the buffer.
+    @inlinable
+    public mutating func overwrite<Value: FixedWidthInteger & UnsignedInteger>(at offset: Int, with value: Value) {
+        replace(at: offset, UInt64(truncatingIfNeeded: value), byteCount: Value.bitWidth / 8)
+    }
+
+    @usableFromInline
+    mutating func replace(at offset: Int, _ value: UInt64, byteCount: Int) {
+        precondition(offset >= 0 && offset + byteCount <= bytes.count)
+        for index in 0..<byteCount {
+            bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (byteCount - 1 - index)))
+        }
     }
 }

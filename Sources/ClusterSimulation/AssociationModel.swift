@@ -5,7 +5,7 @@
 /// Bytes arrive in order and once; a lost packet arrives after a retransmission timeout. A path that carries nothing in
 /// one direction ends the association on both sides after 1 to 2 s, a dead process at once (the kernel aborts).
 final class AssociationModel {
-    private unowned let simulation: Simulation
+    private unowned(unsafe) let simulation: Simulation
     /// `isCut[from][to]`.
     var isCut = [[false, false], [false, false]]
     var lossPercent = 0
@@ -65,8 +65,8 @@ final class AssociationModel {
         let delay = simulation.microseconds(500...2_000)
         lastArrival = [simulation.now + delay, simulation.now + delay]
         simulation.note("association \(number) is established")
-        process.after(delay) { [unowned self] in if session[node] == number { process.associationUp() } }
-        peer.after(delay) { [unowned self] in
+        process.after(delay) { [self] in if session[node] == number { process.associationUp() } }
+        peer.after(delay) { [self] in
             guard session[other] == number else { return }
             if wasUp { peer.associationDown(isMachineAlive: true) }
             peer.associationUp()
@@ -83,7 +83,7 @@ final class AssociationModel {
         let peer = simulation.nodes[other].replication
         let number = session[other]
         let at = max(simulation.now + simulation.microseconds(200...1_000), lastArrival[node])
-        simulation.schedule(at: at, for: peer) { [unowned self] in end(other, number, isMachineAlive: true) }
+        simulation.schedule(at: at, for: peer) { [self] in end(other, number, isMachineAlive: true) }
     }
 
     private func end(_ node: Int, _ number: Int?, isMachineAlive: Bool) {
@@ -110,7 +110,7 @@ final class AssociationModel {
         for node in 0...1 where session[node] != nil {
             let process = simulation.nodes[node].replication
             let number = session[node]
-            simulation.schedule(after: simulation.microseconds(1_000_000...1_900_000)) { [unowned self] in
+            simulation.schedule(after: simulation.microseconds(1_000_000...1_900_000)) { [self] in
                 guard brokenSince == since, session[node] == number, isMachineUp(node) else { return }
                 session[node] = nil
                 waiting[node] = []
@@ -135,7 +135,7 @@ final class AssociationModel {
             } else {
                 // The other side has forgotten it and refuses what comes next.
                 let process = simulation.nodes[node].replication
-                simulation.schedule(after: simulation.microseconds(1_000...200_000), for: process) { [unowned self] in
+                simulation.schedule(after: simulation.microseconds(1_000...200_000), for: process) { [self] in
                     guard carries else { return }
                     end(node, number, isMachineAlive: true)
                 }
@@ -168,7 +168,7 @@ final class AssociationModel {
         lastArrival[node] = at
         let other = 1 - node
         let process = simulation.nodes[other].replication
-        simulation.schedule(at: at, for: process) { [unowned self] in
+        simulation.schedule(at: at, for: process) { [self] in
             if session[other] == number { process.receive(bytes) }
         }
     }

@@ -13,7 +13,7 @@ final class CharonDriverModel {
         case later
     }
 
-    private unowned let process: ReplicationModel
+    private unowned(unsafe) let process: ReplicationModel
     private(set) var fault: String?
     private(set) var version: HAVersion?
     private var delivery = CharonDelivery()
@@ -31,10 +31,10 @@ final class CharonDriverModel {
     private var simulation: Simulation { process.simulation }
     private var charon: CharonModel { process.node.charon }
 
-    var nextDeadline: Instant? { delivery.nextDeadline }
+    var nextDeadline: Instant? { query(&delivery) { $0.nextDeadline } }
 
     /// Things that wait for charon, for the queue's limit.
-    var backlogCount: Int { delivery.backlogCount }
+    var backlogCount: Int { query(&delivery) { $0.backlogCount } }
 
     func begin() {
         fault = "the IKE daemon has not been looked for yet"
@@ -53,7 +53,7 @@ final class CharonDriverModel {
         guard charon.isAlive else { return }
         let life = charon.generation
         stream = life
-        ask { [unowned self] in
+        ask { [self] in
             version = .three
             drive(.versionLearned(.three))
         }
@@ -61,7 +61,7 @@ final class CharonDriverModel {
     }
 
     private func lookAtConnections() {
-        ask { [unowned self] in
+        ask { [self] in
             guard fault != nil else { return }
             fault = nil
             process.settle()
@@ -77,9 +77,9 @@ final class CharonDriverModel {
     private func exchange(_ work: @escaping () -> () -> Void) {
         guard let life = stream, charon.isAlive, charon.generation == life else { return }
         busyUntil = max(busyUntil, simulation.now) + simulation.microseconds(500...2_500)
-        simulation.schedule(at: busyUntil, for: charon) { [unowned self] in
+        simulation.schedule(at: busyUntil, for: charon) { [self] in
             let answer = work()
-            charon.tell(process) { [unowned self] in
+            charon.tell(process) { [self] in
                 if stream == life { answer() }
             }
         }
@@ -104,11 +104,11 @@ final class CharonDriverModel {
         lastList += 1
         let number = lastList
         openLists[number] = completion
-        exchange { [unowned self] in
+        exchange { [self] in
             let listing = charon.listing
-            return { [unowned self] in finishList(number, listing) }
+            return { [self] in finishList(number, listing) }
         }
-        process.after(Self.listWait) { [unowned self] in finishList(number, nil) }
+        process.after(Self.listWait) { [self] in finishList(number, nil) }
     }
 
     private func finishList(_ number: Int, _ listing: [ListedIKE]?) {
@@ -140,7 +140,7 @@ final class CharonDriverModel {
     }
 
     func reachDeadlines() {
-        if let due = delivery.nextDeadline, due <= process.now { drive(.deadlineReached) }
+        if let due = nextDeadline, due <= process.now { drive(.deadlineReached) }
     }
 
     /// A datagram of charon.
@@ -160,7 +160,7 @@ final class CharonDriverModel {
         var actions: [CharonDelivery.Action] = []
         delivery.handle(event, at: process.now, actions: &actions)
         for action in actions where process.isAlive && !process.diesBeforeAction() { perform(action) }
-        process.arm(delivery.nextDeadline)
+        process.arm(nextDeadline)
     }
 
     private func perform(_ action: CharonDelivery.Action) {
@@ -193,7 +193,7 @@ final class CharonDriverModel {
             drive(.planMade(ReconciliationPlan(journal: CharonJournal(), listing: [], version: version)))
         case .compare:
             isComparing = true
-            list { [unowned self] listing in compare(listing, reason) }
+            list { [self] listing in compare(listing, reason) }
         }
     }
 

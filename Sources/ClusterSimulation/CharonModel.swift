@@ -42,7 +42,7 @@ final class CharonModel: ProcessModel {
         super.begin()
         (ikes, isServing, queuedByteCount, dropCount, busyUntil) = ([], false, 0, 0, 0)
         // The ha plugin asks its neighbour for everything one second after the start.
-        after(second) { [unowned self] in
+        after(second) { [self] in
             say(.resync([1], version: .three))
             live()
         }
@@ -80,7 +80,7 @@ final class CharonModel: ProcessModel {
         }
         queuedByteCount += Self.datagramByteCount
         busyUntil = max(busyUntil, simulation.now) + simulation.microseconds(50...400)
-        simulation.schedule(at: busyUntil, for: self) { [unowned self] in
+        simulation.schedule(at: busyUntil, for: self) { [self] in
             queuedByteCount -= Self.datagramByteCount
             process(message)
         }
@@ -164,7 +164,7 @@ final class CharonModel: ProcessModel {
             say(Datagrams.ikeAdd(ike.spis, replacing: nil))
             say(Datagrams.ikeUpdate(ike.spis, tunnel: tunnel))
         }
-        after(simulation.microseconds(100_000...1_000_000)) { [unowned self] in
+        after(simulation.microseconds(100_000...1_000_000)) { [self] in
             for place in ikes.indices where ikes[place].isComplete && canReachPeer { rekeyChild(at: place) }
         }
     }
@@ -197,7 +197,7 @@ final class CharonModel: ProcessModel {
     private var canReachPeer: Bool { isServing && simulation.tunnels.isReachable(node) }
 
     private func live() {
-        after(simulation.microseconds(300_000...1_000_000)) { [unowned self] in
+        after(simulation.microseconds(300_000...1_000_000)) { [self] in
             if canReachPeer { for tunnel in 0..<simulation.settings.tunnelCount { live(tunnel) } }
             live()
         }

@@ -6,7 +6,7 @@ import StrongSwan
 
 /// The promises, looked at after every step that could break one.
 final class Checker {
-    private unowned let simulation: Simulation
+    private unowned(unsafe) let simulation: Simulation
     /// The first promise that was broken; the run ends with it.
     private(set) var violation: String?
     /// When two nodes that could not know of each other emitted last: the split's aftermath is not the run's fault.
@@ -101,7 +101,7 @@ final class Checker {
         let since = simulation.now
         unheldSince[node.index] = since
         let limit = simulation.settings.leaseNanoseconds * 102 / 100
-        simulation.schedule(after: limit, for: node.kernel) { [unowned self] in
+        simulation.schedule(after: limit, for: node.kernel) { [self] in
             guard unheldSince[node.index] == since, node.kernel.hasAddress, !holds(node) else { return }
             guard node.unpausedAt.map({ $0 < since }) ?? true else { return }
             fail("\(node.name) has the address \(limit / millisecond) ms after nobody held it")
@@ -161,7 +161,7 @@ final class Checker {
     /// A process that has just woken believes for a moment what it knew before, so a wrong claim must last to count.
     func claimsHot(_ node: Node) {
         guard wrongClaim(of: node) != nil else { return }
-        simulation.schedule(after: second, for: node.replication) { [unowned self] in
+        simulation.schedule(after: second, for: node.replication) { [self] in
             guard node.replication.redundancy.state == .standbyHot, let claim = wrongClaim(of: node) else { return }
             fail(claim)
         }
@@ -191,7 +191,7 @@ final class Checker {
     // MARK: Limits
 
     func queuesChanged(of process: ReplicationModel) {
-        if process.session.backlogByteCount > ReplicationLimits.queuedByteCount {
+        if query(&process.session, { $0.backlogByteCount }) > ReplicationLimits.queuedByteCount {
             fail("the backlog is over its limit")
         }
         if process.charon.backlogCount > StrongSwan.Limits.deliveryQueueCount + 1 { fail("delivery is over its limit") }

@@ -57,10 +57,8 @@ struct EventQueue {
             heap[0] = last
             sink()
         }
-        let item = slots[first.slot]
-        slots[first.slot] = nil
         free.append(first.slot)
-        return item
+        return slots[first.slot].take()
     }
 
     private mutating func rise(from start: Int) {

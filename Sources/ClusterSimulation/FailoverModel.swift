@@ -56,7 +56,7 @@ final class FailoverModel: ProcessModel {
         let replication = node.replication
         tell(replication) { replication.brief() }
         // Connecting, the configuration and the first look at the kernel's tables.
-        after(simulation.microseconds(5_000...30_000)) { [unowned self] in configure(isResuming: isResuming) }
+        after(simulation.microseconds(5_000...30_000)) { [self] in configure(isResuming: isResuming) }
     }
 
     private func configure(isResuming: Bool) {
@@ -116,7 +116,7 @@ final class FailoverModel: ProcessModel {
         }
         isHandling = false
         guard isAlive, !isWaiting else { return }
-        arm([machine.nextDeadline, track.nextDeadline].compactMap(\.self).min())
+        arm(.earliest(query(&machine) { $0.nextDeadline }, track.nextDeadline))
         holdingChanged()
     }
 
@@ -155,7 +155,7 @@ final class FailoverModel: ProcessModel {
     /// A link changed; the netlink event takes a moment.
     func noteLink() {
         guard isAlive else { return }
-        after(simulation.microseconds(100...1_000) + kernel.delay) { [unowned self] in
+        after(simulation.microseconds(100...1_000) + kernel.delay) { [self] in
             guard isConfigured else { return }
             observe()
             scheduleReconcile()
@@ -165,7 +165,7 @@ final class FailoverModel: ProcessModel {
     /// Something of ours changed in the kernel, by us or by others.
     func noteKernel() {
         guard isAlive else { return }
-        after(simulation.microseconds(20...100)) { [unowned self] in scheduleReconcile() }
+        after(simulation.microseconds(20...100)) { [self] in scheduleReconcile() }
     }
 
     /// No event will follow what did not happen.
@@ -177,7 +177,7 @@ final class FailoverModel: ProcessModel {
     private func scheduleReconcile(after pause: UInt64 = 30 * millisecond) {
         guard !isReconcileScheduled else { return }
         isReconcileScheduled = true
-        simulation.schedule(at: simulation.now + pause, for: self, isTimer: true) { [unowned self] in
+        simulation.schedule(at: simulation.now + pause, for: self, isTimer: true) { [self] in
             isReconcileScheduled = false
             guard isConfigured else { return }
             handle(.deadlineReached)
@@ -245,7 +245,7 @@ final class FailoverModel: ProcessModel {
         case .switchoverRefused(let code, _): simulation.note("\(node.name): switchover refused: \(code)")
         case .switchoverFinished(let milliseconds):
             simulation.note("\(node.name): switchover took \(milliseconds) ms")
-        case .stopped: node.supervisor.after(50_000) { [unowned node] in node.supervisor.stopped(.failover) }
+        case .stopped: node.supervisor.after(50_000) { [node] in node.supervisor.stopped(.failover) }
         }
     }
 
@@ -253,7 +253,7 @@ final class FailoverModel: ProcessModel {
     private func request(_ body: @escaping (Kernel) -> Void) {
         guard kernel.delay > 0 else { return body(kernel) }
         isWaiting = true
-        after(kernel.delay) { [unowned self] in
+        after(kernel.delay) { [self] in
             isWaiting = false
             body(kernel)
             work()

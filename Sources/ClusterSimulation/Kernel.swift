@@ -101,7 +101,7 @@ final class Kernel: ProcessModel {
 
     private func checkExpiry(at time: UInt64) {
         expiryCheckAt = time
-        simulation.schedule(at: time, for: self) { [unowned self] in
+        simulation.schedule(at: time, for: self) { [self] in
             expiryCheckAt = nil
             guard hasAddress else { return }
             guard expiry <= simulation.now else { return checkExpiry(at: expiry) }
@@ -134,7 +134,7 @@ final class Kernel: ProcessModel {
         inbound.insert(pair.inbound)
         outbound.append((pair.outbound, 0, simulation.now + Self.policyDelay))
         simulation.checker.kernelChanged()
-        simulation.schedule(after: Self.policyDelay, for: self) { [unowned self] in
+        simulation.schedule(after: Self.policyDelay, for: self) { [self] in
             simulation.tunnels.emit(from: node, count: 1)
         }
         tell { $0.noteAdded(pair.outbound) }
@@ -183,8 +183,13 @@ final class Kernel: ProcessModel {
         return true
     }
 
-    func noteSent(_ spi: UInt32, _ last: UInt64) {
-        if let place = outbound.firstIndex(where: { $0.spi == spi }) { outbound[place].last = last }
+    /// Sends so many packets with each SA that has its policy, and tells their numbers.
+    func send(_ count: UInt64, tell: (UInt32, ClosedRange<UInt64>) -> Void) {
+        for place in outbound.indices where outbound[place].usableAt <= simulation.now {
+            let last = outbound[place].last
+            outbound[place].last = last + count
+            tell(outbound[place].spi, last + 1...last + count)
+        }
     }
 
     func outboundSA(_ spi: UInt32) -> KernelSA? {

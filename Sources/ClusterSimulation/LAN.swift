@@ -6,7 +6,7 @@ import Primitives
 
 /// The segment on which hellos travel, with a switch that learns where the virtual MAC is.
 final class LAN {
-    private unowned let simulation: Simulation
+    private unowned(unsafe) let simulation: Simulation
     /// `isCut[from][to]`.
     var isCut: [[Bool]]
     var lossPercent = 0
@@ -54,7 +54,7 @@ final class LAN {
         var delay = simulation.microseconds(50...500)
         if extraDelayMicroseconds > 0 { delay += simulation.microseconds(0...extraDelayMicroseconds) }
         let source = sender.address
-        simulation.schedule(after: delay, for: node.kernel) { [unowned self] in
+        simulation.schedule(after: delay, for: node.kernel) { [self] in
             guard node.kernel.hasCarrier else { return }
             heardAt[node.index][sender.index] = simulation.now
             let failover = node.failover

@@ -6,7 +6,7 @@ import StrongSwan
 /// One gateway: a machine with a kernel, our processes and charon.
 final class Node {
     let index: Int
-    unowned let simulation: Simulation
+    unowned(unsafe) let simulation: Simulation
     var clock: NodeClock
     private(set) var isPowered = false
     private(set) var isPaused = false
@@ -87,7 +87,7 @@ final class Node {
 
     func restartDaemon(after pause: UInt64) {
         for process in ownProcesses { process.die() }
-        simulation.schedule(after: pause, for: kernel) { [unowned self] in
+        simulation.schedule(after: pause, for: kernel) { [self] in
             if !supervisor.isAlive { supervisor.begin() }
         }
     }

@@ -6,7 +6,7 @@ import Primitives
 ///
 /// Events belong to the life in which they were scheduled; what reaches a hung process waits for it in order.
 class ProcessModel {
-    unowned let node: Node
+    unowned(unsafe) let node: Node
     let name: String
     private(set) var isAlive = false
     /// Counts lives; an event of an earlier life is dropped.
@@ -113,7 +113,7 @@ class ProcessModel {
         let at = max(node.clock.global(for: deadline), simulation.now)
         if let wakeAt, wakeAt <= at { return }
         wakeAt = at
-        simulation.schedule(at: at, for: self, isTimer: true) { [unowned self] in
+        simulation.schedule(at: at, for: self, isTimer: true) { [self] in
             if let wakeAt, wakeAt <= simulation.now { self.wakeAt = nil }
             wake()
         }

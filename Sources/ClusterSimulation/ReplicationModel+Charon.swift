@@ -103,7 +103,7 @@ extension ReplicationModel {
 
     func noteActiveLoss() {
         guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }
-        charon.list { [unowned self] listing in
+        charon.list { [self] listing in
             guard role?.isActive == true, let listing else { return }
             let held = Set(listing.map(\.spis))
             guard keeper.journal.expected.ikeSAs.keys.allSatisfy({ !held.contains($0) }) else { return }
@@ -126,7 +126,7 @@ extension ReplicationModel {
         guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
             let authorityDeadline, now >= authorityDeadline || (isPeerWithoutJournal && !isResyncAsked)
         else { return }
-        charon.list { [unowned self] listing in
+        charon.list { [self] listing in
             guard let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
             settleAuthority(hasUnknownSAs: !keeper.covers(listing))
         }
@@ -154,7 +154,7 @@ extension ReplicationModel {
         guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon.version else { return }
         let settled = keeper.journal.lastSequence
         let sas = kernel.sas()
-        charon.list { [unowned self] listing in
+        charon.list { [self] listing in
             guard let listing, role?.isActive == true, !hasLostSAs else { return }
             let missed = ReconciliationPlan.missedDeletions(
                 journal: keeper.journal, listing: listing, settledSequence: settled, version: version)

@@ -21,18 +21,35 @@ extension ReplicationModel {
             var actions: [RedundancyMachine.Action] = []
             redundancy.handle(.factsChanged(facts()), at: now, actions: &actions)
             for action in actions { perform(action) }
-            drive(.localChanged(localHello, state: redundancy.state))
+            tellSession()
             pump()
             if !needsSettling || !isAlive { break }
         }
         isSettling = false
-        arm([session.nextDeadline, drainingUntil, charon.nextDeadline].compactMap(\.self).min())
+        let sessionDeadline = query(&session) { $0.nextDeadline }
+        arm(.earliest(.earliest(sessionDeadline, drainingUntil), charon.nextDeadline))
+    }
+
+    /// Tells the session of this node what has changed since it was told last.
+    private func tellSession() {
+        if reportedJournal.isAuthoritative != keeper.isAuthoritative
+            || (reportedJournal.count == 0) != (keeper.journal.recordCount == 0)
+        {
+            reportedJournal = keeper.state
+        }
+        let news = News(role: role, journal: reportedJournal, state: redundancy.state)
+        guard news != toldNews else { return }
+        toldNews = news
+        var hello = SessionHello(bootID: bootID, nodeName: node.name, term: role?.term ?? 0, scheme: "VPN")
+        hello.isActive = role?.isActive ?? false
+        hello.journal = reportedJournal
+        drive(.localChanged(hello, state: redundancy.state))
     }
 
     func settleSoon() {
         guard !isSettlingSoon else { return }
         isSettlingSoon = true
-        after(5 * millisecond) { [unowned self] in
+        after(5 * millisecond) { [self] in
             isSettlingSoon = false
             settle()
         }
@@ -61,9 +78,9 @@ extension ReplicationModel {
         facts.wasSessionUp = wasSessionUp
         facts.isPeerSilent = session.isPeerSilent
         facts.isPeerActive = session.peer?.isActive ?? false
-        facts.isPeerHot = session.isPeerHot && isCoverageKnown
+        facts.isPeerHot = isCoverageKnown && query(&session) { $0.isPeerHot }
         if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
-        facts.isPeerPopulated = isPeerPopulated || (role?.isActive == false && counters.count > 0)
+        facts.isPeerPopulated = isPeerPopulated || (role?.isActive == false && query(&counters) { $0.count } > 0)
         facts.mayPeerKernelLive = !facts.isSessionUp && mayPeerKernelLive
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon.fault }
         facts.isSnapshotBegun = keeper.hasCopyBegun
@@ -71,30 +88,18 @@ extension ReplicationModel {
         facts.isDelivered = isDelivered()
         facts.hasUndelivered = !keeper.undelivered.isEmpty
         facts.isVerified = isVerified
-        facts.areCountersInstalled = counters.isInstalled
+        facts.areCountersInstalled = query(&counters) { $0.isInstalled }
         return facts
     }
 
     private func isDelivered() -> Bool {
-        guard !keeper.isAcknowledged else {
+        guard !query(&keeper, { $0.isAcknowledged }) else {
             undeliveredSince = nil
             return true
         }
         let since = undeliveredSince ?? now
         undeliveredSince = since
         return redundancy.state == .standbyHot && now.since(since) < ReplicationLimits.acknowledgementTimeout
-    }
-
-    private var localHello: SessionHello {
-        var hello = SessionHello(bootID: bootID, nodeName: node.name, term: role?.term ?? 0, scheme: "VPN")
-        hello.isActive = role?.isActive ?? false
-        if reportedJournal.isAuthoritative != keeper.isAuthoritative
-            || (reportedJournal.count == 0) != (keeper.journal.recordCount == 0)
-        {
-            reportedJournal = keeper.state
-        }
-        hello.journal = reportedJournal
-        return hello
     }
 
     func tick() {

@@ -16,6 +16,13 @@ final class ReplicationModel: ProcessModel {
         var term: UInt64
     }
 
+    /// What the session is told of this node.
+    struct News: Equatable {
+        var role: Role?
+        var journal: JournalState
+        var state: RedundancyState
+    }
+
     static let authorityWait = Interval.seconds(3)
     static let lossWait = Interval.seconds(5)
 
@@ -50,6 +57,7 @@ final class ReplicationModel: ProcessModel {
     var isSettling = false
     var needsSettling = false
     var reportedJournal = JournalState()
+    var toldNews: News?
     var deliveredSequence: UInt64?
     var mayPeerKernelLive = true
     private var assembler = FrameAssembler()
@@ -83,10 +91,10 @@ final class ReplicationModel: ProcessModel {
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
         (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
-        (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
+        (reportedJournal, toldNews, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, nil, true)
         (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)
         charon.begin()
-        after(simulation.microseconds(5_000...30_000)) { [unowned self] in
+        after(simulation.microseconds(5_000...30_000)) { [self] in
             isListening = true
             refreshSAs()
             charon.tick()
@@ -107,7 +115,7 @@ final class ReplicationModel: ProcessModel {
     }
 
     private func scheduleTick() {
-        after(second) { [unowned self] in
+        after(second) { [self] in
             tick()
             scheduleTick()
         }
@@ -165,7 +173,7 @@ final class ReplicationModel: ProcessModel {
     private func tryToConnect() {
         guard !isAssociated, isListening else { return }
         simulation.association.connect(from: node.index)
-        after(AssociationModel.retryPause) { [unowned self] in tryToConnect() }
+        after(AssociationModel.retryPause) { [self] in tryToConnect() }
     }
 
     func associationUp() {
@@ -178,7 +186,7 @@ final class ReplicationModel: ProcessModel {
         guard isAssociated else { return }
         simulation.note("\(node.name): the association is gone\(isMachineAlive ? "" : ", nothing is heard")")
         (unsent, isAssociated, mayPeerKernelLive) = (nil, false, isMachineAlive)
-        after(AssociationModel.retryPause) { [unowned self] in tryToConnect() }
+        after(AssociationModel.retryPause) { [self] in tryToConnect() }
         drive(.associationWentDown(reason: "lost"))
         settle()
     }
@@ -198,25 +206,18 @@ final class ReplicationModel: ProcessModel {
         guard isAssociated else { return }
         simulation.association.abort(from: node.index)
         (unsent, isAssociated) = (nil, false)
-        after(AssociationModel.retryPause) { [unowned self] in tryToConnect() }
+        after(AssociationModel.retryPause) { [self] in tryToConnect() }
         drive(.associationWentDown(reason: "closed"))
     }
 
     func receive(_ bytes: [UInt8]) {
         guard isAssociated else { return }
         assembler.append(bytes)
-        var isRole = false
         while isAssociated, let piece = try? assembler.next() {
             guard case .frame(let frame) = piece else { continue }
             drive(.frameReceived(frame))
-            if case .role = frame {
-                isRole = true
-                settleSoon()
-            } else {
-                settle()
-            }
+            if case .role = frame { settleSoon() } else { settle() }
         }
-        _ = isRole
     }
 
     /// Gives the transport what waits; mirrors AssociationDriver.swift `pump`.
@@ -236,7 +237,7 @@ final class ReplicationModel: ProcessModel {
 
     override func wake() {
         if let until = drainingUntil, now >= until { drainingUntil = nil }
-        if let due = session.nextDeadline, due <= now { drive(.deadlinePassed) }
+        if let due = query(&session, { $0.nextDeadline }), due <= now { drive(.deadlinePassed) }
         charon.reachDeadlines()
         settle()
     }

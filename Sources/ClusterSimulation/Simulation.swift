@@ -101,6 +101,11 @@ final class Simulation {
     }
 }
 
+/// Asks a machine of another room something. On a property of a class the call would copy the whole machine first.
+func query<Machine, Answer>(_ machine: inout Machine, _ question: (inout Machine) -> Answer) -> Answer {
+    question(&machine)
+}
+
 /// Nanoseconds in a millisecond.
 let millisecond: UInt64 = 1_000_000
 /// Nanoseconds in a second.

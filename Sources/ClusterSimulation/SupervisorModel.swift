@@ -28,7 +28,7 @@ final class SupervisorModel: ProcessModel {
         if kernel.hasAddress { kernel.setFence(true) }
         kernel.deleteAddress()
         kernel.setMAC(false)
-        after(simulation.microseconds(10_000...50_000)) { [unowned self] in
+        after(simulation.microseconds(10_000...50_000)) { [self] in
             node.failover.begin(isResuming: false)
             node.replication.begin()
         }
@@ -43,7 +43,7 @@ final class SupervisorModel: ProcessModel {
     /// A child died; the kernel says so at once.
     func childEnded(_ kind: ProcessKind) {
         guard isAlive else { return }
-        after(simulation.microseconds(200...2_000)) { [unowned self] in
+        after(simulation.microseconds(200...2_000)) { [self] in
             guard !isStopping else { return }
             switch kind {
             case .failover: failoverDied()
@@ -57,7 +57,7 @@ final class SupervisorModel: ProcessModel {
     private func replicationDied() {
         replicationCrashes = replicationCrashes.filter { simulation.now - $0 < Self.crashWindow } + [simulation.now]
         guard replicationCrashes.count >= Self.crashLimit else { return node.replication.begin() }
-        after(second) { [unowned self] in if !node.replication.isAlive { node.replication.begin() } }
+        after(second) { [self] in if !node.replication.isAlive { node.replication.begin() } }
     }
 
     private func failoverDied() {
@@ -98,7 +98,7 @@ final class SupervisorModel: ProcessModel {
         isStopping = true
         let failover = node.failover
         failover.after(simulation.microseconds(50...500)) { failover.stop() }
-        simulation.schedule(after: 3 * second, for: node.kernel) { [unowned node] in
+        simulation.schedule(after: 3 * second, for: node.kernel) { [node] in
             node.restartDaemon(after: 100 * millisecond)
         }
     }
@@ -107,7 +107,7 @@ final class SupervisorModel: ProcessModel {
     override func hasDied() {
         let failover = node.failover
         failover.after(simulation.microseconds(50...500)) { failover.stop() }
-        simulation.schedule(after: 500 * millisecond, for: node.kernel) { [unowned node] in
+        simulation.schedule(after: 500 * millisecond, for: node.kernel) { [node] in
             if !node.supervisor.isAlive { node.restartDaemon(after: Self.systemdPause) }
         }
     }

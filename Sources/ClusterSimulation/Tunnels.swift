@@ -13,7 +13,7 @@ final class Tunnels {
         var unansweredSince: UInt64?
     }
 
-    private unowned let simulation: Simulation
+    private unowned(unsafe) let simulation: Simulation
     private var tunnels: [Tunnel]
     private var nextIKE: UInt64 = 1
     private var nextSPI: UInt32 = 0xc000_0000
@@ -25,7 +25,6 @@ final class Tunnels {
     private(set) var lostCount = 0
     /// SAs may have been lost without anybody's fault: the last holder died.
     private(set) var mayLose = false
-    private(set) var emittedPackets: UInt64 = 0
 
     init(_ simulation: Simulation) {
         self.simulation = simulation
@@ -101,7 +100,7 @@ final class Tunnels {
     // MARK: Packets
 
     private func tick() {
-        simulation.schedule(after: simulation.microseconds(30_000...70_000)) { [unowned self] in
+        simulation.schedule(after: simulation.microseconds(30_000...70_000)) { [self] in
             let count = max(simulation.settings.packetsPerSecond / 20, 1)
             for node in simulation.nodes { emit(from: node, count: count) }
             tick()
@@ -111,26 +110,24 @@ final class Tunnels {
     /// The hosts inside send so many packets for each tunnel through this node.
     func emit(from node: Node, count: UInt64) {
         guard node.kernel.isEmitting else { return }
-        for (spi, last, usableAt) in node.kernel.outbound where usableAt <= simulation.now {
-            let range = last + 1...last + count
-            node.kernel.noteSent(spi, last + count)
-            emittedPackets += count
-            record(spi, range, node)
-        }
+        node.kernel.send(count) { spi, range in record(spi, range, node) }
     }
 
     private func record(_ spi: UInt32, _ range: ClosedRange<UInt64>, _ node: Node) {
         guard !node.kernel.hasRefusedCounter else { return }
-        var ranges = used[spi] ?? []
+        let isReused = Self.add(range, to: &used[spi, default: []])
+        if isReused { simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again") }
+    }
+
+    /// Adds a range behind the others, or to the last one; true if a number of it was used before.
+    private static func add(_ range: ClosedRange<UInt64>, to ranges: inout [ClosedRange<UInt64>]) -> Bool {
         if let last = ranges.last, last.upperBound + 1 == range.lowerBound {
             ranges[ranges.count - 1] = last.lowerBound...range.upperBound
         } else {
             ranges.append(range)
         }
-        used[spi] = ranges
-        guard ranges.count > 1 else { return }
-        for other in ranges.dropLast() where other.overlaps(ranges[ranges.count - 1]) && other != ranges.last {
-            return simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again")
-        }
+        guard ranges.count > 1 else { return false }
+        let newest = ranges[ranges.count - 1]
+        return ranges.dropLast().contains { $0.overlaps(newest) && $0 != newest }
     }
 }

@@ -34,7 +34,7 @@ public enum Frames {
         let checksum = internetChecksum(pseudo.bytes)
         // A computed zero is sent as all ones: zero means "none" (RFC 768).
         let sent = checksum == 0 ? 0xffff : checksum
-        segment.overwrite(at: 6, with: [UInt8(sent >> 8), UInt8(sent & 255)])
+        segment.overwrite(at: 6, with: sent)
         frame.write(bytes: segment.bytes)
         return frame.bytes
     }
@@ -53,7 +53,7 @@ public enum Frames {
         header.write(address)
         header.write(destination)
         let checksum = internetChecksum(header.bytes)
-        header.overwrite(at: 10, with: [UInt8(checksum >> 8), UInt8(checksum & 255)])
+        header.overwrite(at: 10, with: checksum)
         return header.bytes
     }
 

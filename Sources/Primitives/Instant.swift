@@ -58,6 +58,13 @@ public struct Instant: Hashable, Comparable, Sendable {
         Instant(nanoseconds: left.nanoseconds + right.nanoseconds)
     }
 
+    /// The earlier of two points that may be absent, such as deadlines; nil when both are.
+    public static func earliest(_ first: Instant?, _ second: Instant?) -> Instant? {
+        guard let first else { return second }
+        guard let second else { return first }
+        return min(first, second)
+    }
+
     /// The time that has passed since `earlier`, or zero if `earlier` lies in the future.
     public func since(_ earlier: Instant) -> Interval {
         nanoseconds > earlier.nanoseconds ? Interval(nanoseconds: nanoseconds - earlier.nanoseconds) : .zero

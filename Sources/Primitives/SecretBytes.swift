@@ -9,10 +9,12 @@ public final class SecretBytes: Sendable {
     private nonisolated(unsafe) var storage: [UInt8]
 
     /// Copies `bytes`; the caller's own copy is the caller's to forget.
-    public init(_ bytes: some Collection<UInt8>) {
-        storage = []
-        storage.reserveCapacity(bytes.count)
-        storage.append(contentsOf: bytes)
+    @inlinable
+    public convenience init(_ bytes: some Collection<UInt8>) {
+        var copy: [UInt8] = []
+        copy.reserveCapacity(bytes.count)
+        copy.append(contentsOf: bytes)
+        self.init(taking: copy)
     }
 
     /// Takes over `bytes` without a copy; they must have no other owner, else that one keeps them.

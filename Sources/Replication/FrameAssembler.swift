@@ -26,7 +26,7 @@ public struct FrameAssembler: Sendable {
     public var waitingByteCount: Int { buffer.count - start }
 
     /// Takes bytes as they came.
-    public mutating func append(_ bytes: some Collection<UInt8>) {
+    public mutating func append(_ bytes: [UInt8]) {
         if start > 0, start == buffer.count || start > ReplicationLimits.frameByteCount {
             buffer.removeFirst(start)
             start = 0

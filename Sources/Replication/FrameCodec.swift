@@ -30,8 +30,8 @@ extension Frame {
         encodeBody(into: &writer)
         let length = UInt32(writer.count - 4)
         precondition(Int(length) - 1 <= ReplicationLimits.frameByteCount, "a frame of ours is over its limit")
-        writer.overwrite(at: 0, with: (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(24 - 8 * $0)) })
-        return writer.bytes
+        writer.overwrite(at: 0, with: length)
+        return writer.finish()
     }
 
     private var kind: Kind {

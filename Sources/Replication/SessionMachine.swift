@@ -181,13 +181,12 @@ public struct SessionMachine: Sendable {
 
     /// When `deadlinePassed` is due; spurious calls are harmless.
     public var nextDeadline: Instant? {
-        var earliest = [helloDeadline, nextHeartbeat].compactMap(\.self).min()
-        func consider(_ instant: Instant) { earliest = min(earliest ?? instant, instant) }
-        if phase == .established, !isPeerSilent { consider(lastHeard + ReplicationLimits.silence) }
+        var next = Instant.earliest(helloDeadline, nextHeartbeat)
+        if phase == .established, !isPeerSilent { next = .earliest(next, lastHeard + ReplicationLimits.silence) }
         if !isOverdue, let oldest = outgoing.oldestUnacknowledged {
-            consider(oldest + ReplicationLimits.acknowledgementTimeout)
+            next = .earliest(next, oldest + ReplicationLimits.acknowledgementTimeout)
         }
-        return earliest
+        return next
     }
 
     /// Takes the next frame for the transport; ask again whenever it is writable and after every event.

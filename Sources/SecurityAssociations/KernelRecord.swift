@@ -198,6 +198,6 @@ extension ByteWriter {
         body(&self)
         let length = count - start
         precondition(length <= Int(UInt16.max))
-        overwrite(at: start - 2, with: [UInt8(length >> 8), UInt8(length & 255)])
+        overwrite(at: start - 2, with: UInt16(length))
     }
 }

@@ -26,7 +26,7 @@ public struct EchoMessage: Hashable, Sendable {
         writer.write(sequence)
         writer.pad(Self.dataByteCount)
         let sum = internetChecksum(writer.bytes)
-        writer.overwrite(at: 2, with: [UInt8(sum >> 8), UInt8(sum & 255)])
+        writer.overwrite(at: 2, with: sum)
         return writer.bytes
     }
 

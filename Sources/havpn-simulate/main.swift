@@ -36,7 +36,11 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Replay the recording on standard input instead.")
     var replay = false
 
+    @Flag(help: "Print a digest of every event log, to compare two builds.")
+    var digest = false
+
     mutating func run() throws {
+        if replay { throw ExitCode(ReplayCommand.run()) }
         if replay { throw ExitCode(ReplayCommand.run()) }
         let clock = ContinuousClock()
         let start = clock.now
@@ -44,8 +48,9 @@ struct Simulate: ParsableCommand {
         var (count, failures, events) = (0, 0, 0)
         while let next = nextSeed(count) {
             if let minutes, start.duration(to: clock.now) > .seconds(minutes * 60) { break }
-            let outcome = Run.perform(Schedule(seed: next), isLogging: log)
+            let outcome = Run.perform(Schedule(seed: next), isLogging: log || digest)
             if log { outcome.log.forEach { print($0) } }
+            if digest { print("\(next) \(fingerprint(of: outcome.log))") }
             count += 1
             milliseconds += outcome.milliseconds
             events += outcome.eventCount
@@ -67,6 +72,13 @@ struct Simulate: ParsableCommand {
     private func nextSeed(_ count: Int) -> UInt64? {
         if stdin { return readLine().flatMap { UInt64($0) } }
         return UInt64(count) < seeds ? seed + UInt64(count) * stride : nil
+    }
+
+    /// FNV-1a over the lines.
+    private func fingerprint(of log: [String]) -> String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for line in log { for byte in line.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 } }
+        return String(hash, radix: 16)
     }
 
     private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }

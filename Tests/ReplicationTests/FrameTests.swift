@@ -60,7 +60,7 @@ let sampleFrames: [Frame] = [
         var assembler = FrameAssembler()
         var found: [FrameAssembler.Piece] = []
         for start in stride(from: 0, to: stream.count, by: size) {
-            assembler.append(stream[start..<min(start + size, stream.count)])
+            assembler.append(Array(stream[start..<min(start + size, stream.count)]))
             found += try frames(of: &assembler)
         }
         #expect(found == sampleFrames.map { .frame($0) })

@@ -98,7 +98,7 @@ enum FuzzTarget: String, CaseIterable {
         let size = Int(bytes.first ?? 0) + 1
         var rest = bytes.dropFirst()
         while !rest.isEmpty {
-            assembler.append(rest.prefix(size))
+            assembler.append(Array(rest.prefix(size)))
             rest = rest.dropFirst(size)
             do {
                 while let piece = try assembler.next() {

@@ -154,7 +154,7 @@ extension ReplicationProcess {
     // MARK: Time
 
     private func armMachineTimer() {
-        let deadline = [session.nextDeadline, drainingUntil].compactMap(\.self).min()
+        let deadline = Instant.earliest(session.nextDeadline, drainingUntil)
         guard deadline != machineDeadline else { return }
         if let machineTimer { reactor.cancel(machineTimer) }
         machineDeadline = deadline

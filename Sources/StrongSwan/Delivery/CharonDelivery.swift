@@ -75,7 +75,7 @@ public struct CharonDelivery: Sendable {
             case .planning(_, .settling(let until)), .planning(_, .waiting(let until)): until
             default: nil
             }
-        return [observationDue, statusDue, verificationDue, planDue].compactMap { $0 }.min()
+        return .earliest(.earliest(observationDue, statusDue), .earliest(verificationDue, planDue))
     }
 
     /// Whether `requestPlan` waits for its answer.

@@ -58,7 +58,7 @@ enum ViciPacket: Sendable, Hashable {
         case .commandUnknown, .eventConfirm, .eventUnknown: break
         }
         let length = UInt32(writer.count - 4)
-        writer.overwrite(at: 0, with: (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) })
+        writer.overwrite(at: 0, with: length)
         return writer.bytes
     }
 }
