@@ -25,7 +25,9 @@ public struct ByteWriter: Sendable {
     @usableFromInline
     mutating func append(_ value: UInt64, byteCount: Int) {
         let shifted = value << UInt64(64 - 8 * byteCount)
-        withUnsafeBytes(of: shifted.bigEndian) { bytes.append(contentsOf: $0[..<byteCount]) }
+        withUnsafeBytes(of: shifted.bigEndian) {
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<byteCount]))
+        }
     }
 
     /// Appends a little-endian (host-endian) integer.

@@ -129,6 +129,7 @@ final class AssociationModel {
                 let bytes = waiting[node]
                 waiting[node] = []
                 waitingByteCount[node] = 0
+                if !bytes.isEmpty { lostAt = simulation.now }
                 for message in bytes { carry(message, from: node, number, extra: simulation.microseconds(0...200_000)) }
                 let process = simulation.nodes[node].replication
                 simulation.schedule(after: 0, for: process) { process.associationWritable() }

@@ -70,6 +70,7 @@ final class Checker {
         if let at = other.unpausedAt, now < at + 2 * UInt64(simulation.settings.helloMilliseconds) * millisecond {
             return true
         }
+        if let at = other.kernel.stolenAt, now < at + other.kernel.delay + 100 * millisecond { return true }
         if let at = other.kernel.refusedAt, now < at + simulation.settings.leaseNanoseconds { return true }
         // Where the association's wire is cut as well, a machine counts as gone, and its lease is not waited for.
         if simulation.association.isDoubtful, !isAssociated(node), !node.failover.machine.redundancy.mayPeerKernelLive {
@@ -147,8 +148,11 @@ final class Checker {
     private func checkYielding(_ node: Node) {
         for other in simulation.nodes where other !== node {
             let machine = other.failover.machine
+            // Who has heard of a later term than its own knows that its role is over, whoever has taken it since.
+            let own = node.failover.machine
             guard other.failover.isActive, !other.failover.isStalled, !other.isPaused,
-                machine.roleTerm < node.failover.machine.roleTerm, isAssociated(node), isAssociated(other),
+                own.highestTerm <= own.roleTerm, machine.roleTerm < node.failover.machine.roleTerm, isAssociated(node),
+                isAssociated(other),
                 node.failover.machine.redundancy.isAssociationUp, node.kernel.hasCarrier, node.isInsideUp,
                 !simulation.association.isSlow, !simulation.association.isDoubtful
             else { continue }

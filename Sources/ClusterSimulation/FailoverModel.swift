@@ -148,6 +148,14 @@ final class FailoverModel: ProcessModel {
         handle(.roleMessageReceived(role, term: term))
     }
 
+    /// A reload changes `preempt` and nothing else.
+    func reload(preempts: Bool) {
+        guard isAlive, isConfigured else { return }
+        var settings = simulation.settings.group(of: node.index)
+        settings.preempt = preempts
+        after(millisecond) { [self] in handle(.settingsChanged(settings)) }
+    }
+
     func switchover() { handle(.switchoverRequested(force: false)) }
 
     // MARK: The kernel

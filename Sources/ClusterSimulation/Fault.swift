@@ -30,6 +30,10 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
     case slowKernel(Int, milliseconds: UInt64)
     /// The kernel refuses so many of 100 requests.
     case failingKernel(Int, percent: Int)
+    /// Another program deletes a node's address and fence.
+    case theft(Int)
+    /// The operator turns `preempt` over on a node, and back at the end.
+    case reload(Int)
     /// The operator hands the role over, on whichever node has it.
     case switchover
 
@@ -51,6 +55,8 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
         case .powerOff(let node): "\(name(node)) power off"
         case .slowKernel(let node, let milliseconds): "\(name(node)) kernel takes \(milliseconds) ms"
         case .failingKernel(let node, let percent): "\(name(node)) kernel refuses \(percent) %"
+        case .theft(let node): "\(name(node)) address and fence stolen"
+        case .reload(let node): "\(name(node)) reload"
         case .switchover: "switchover"
         }
     }

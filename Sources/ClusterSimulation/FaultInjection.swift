@@ -37,6 +37,8 @@ extension Simulation {
         case .powerOff(let node): nodes[node].powerOff()
         case .slowKernel(let node, let milliseconds): nodes[node].kernel.delay = milliseconds * millisecond
         case .failingKernel(let node, let percent): nodes[node].kernel.refusedPercent = percent
+        case .theft(let node): nodes[node].kernel.lose()
+        case .reload(let node): nodes[node].failover.reload(preempts: !settings.preempts)
         case .switchover:
             for node in nodes where node.failover.isActive { node.failover.after(0) { node.failover.switchover() } }
         }
@@ -57,7 +59,8 @@ extension Simulation {
         case .slowKernel(let node, _): nodes[node].kernel.delay = 0
         case .failingKernel(let node, _): nodes[node].kernel.refusedPercent = 0
         case .crash(let node, .charon, _): if nodes[node].isPowered { nodes[node].charon.startAnew() }
-        case .crash, .killDaemon, .switchover: break
+        case .reload(let node): nodes[node].failover.reload(preempts: settings.preempts)
+        case .crash, .killDaemon, .theft, .switchover: break
         }
     }
 

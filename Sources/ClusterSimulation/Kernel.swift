@@ -19,6 +19,8 @@ final class Kernel: ProcessModel {
     var refusedPercent = 0
     /// When the kernel last refused something.
     private(set) var refusedAt: UInt64?
+    /// When another program last deleted address and fence.
+    private(set) var stolenAt: UInt64?
     /// The kernel refused to raise a number: what it sends with that SA is its own fault.
     private(set) var hasRefusedCounter = false
     /// The last number sent of each outbound SA, in the order of installation.
@@ -58,6 +60,15 @@ final class Kernel: ProcessModel {
         guard !refuses(isUp ? "raise the fence" : "lower the fence"), isUp != isFenceUp else { return }
         isFenceUp = isUp
         simulation.note("\(node.name): fence \(isUp ? "up" : "down")")
+        changed()
+    }
+
+    /// Another program deletes what it takes for its own; the events of that take their moment.
+    func lose() {
+        guard node.isPowered else { return }
+        stolenAt = simulation.now
+        (isFenceUp, hasAddress) = (false, false)
+        simulation.note("\(node.name): address and fence are stolen")
         changed()
     }
 

@@ -88,7 +88,10 @@ final class Node {
     func restartDaemon(after pause: UInt64) {
         for process in ownProcesses { process.die() }
         simulation.schedule(after: pause, for: kernel) { [self] in
-            if !supervisor.isAlive { supervisor.begin() }
+            guard !supervisor.isAlive else { return }
+            // systemd starts a unit anew when no process of its former life is left.
+            for process in ownProcesses { process.die() }
+            supervisor.begin()
         }
     }
 

@@ -20,7 +20,8 @@ extension ReplicationModel {
         drainingUntil = nil
         hasLostSAs = false
         lossDeadline = nil
-        isCoverageKnown = true
+        // Who takes the role without having compared may hold SAs that no journal names.
+        isCoverageKnown = isVerified || !isReplicating
         noteInheritance(isActive: fresh.isActive)
         isVerified = false
         if fresh.isActive || former != nil {

@@ -18,9 +18,7 @@ extension ReplicationModel {
         isSettling = true
         for _ in 0..<8 {
             needsSettling = false
-            var actions: [RedundancyMachine.Action] = []
-            redundancy.handle(.factsChanged(facts()), at: now, actions: &actions)
-            for action in actions { perform(action) }
+            judge(facts())
             tellSession()
             pump()
             if !needsSettling || !isAlive { break }
@@ -28,6 +26,15 @@ extension ReplicationModel {
         isSettling = false
         let sessionDeadline = query(&session) { $0.nextDeadline }
         arm(.earliest(.earliest(sessionDeadline, drainingUntil), charon.nextDeadline))
+    }
+
+    /// The same facts say the same.
+    private func judge(_ facts: RedundancyFacts) {
+        guard facts != judgedFacts else { return }
+        judgedFacts = facts
+        var actions: [RedundancyMachine.Action] = []
+        redundancy.handle(.factsChanged(facts), at: now, actions: &actions)
+        for action in actions { perform(action) }
     }
 
     /// Tells the session of this node what has changed since it was told last.

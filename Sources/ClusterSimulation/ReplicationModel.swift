@@ -58,6 +58,7 @@ final class ReplicationModel: ProcessModel {
     var needsSettling = false
     var reportedJournal = JournalState()
     var toldNews: News?
+    var judgedFacts: RedundancyFacts?
     var deliveredSequence: UInt64?
     var mayPeerKernelLive = true
     private var assembler = FrameAssembler()
@@ -91,7 +92,8 @@ final class ReplicationModel: ProcessModel {
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
         (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
-        (reportedJournal, toldNews, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, nil, true)
+        (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
+        (toldNews, judgedFacts) = (nil, nil)
         (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)
         charon.begin()
         after(simulation.microseconds(5_000...30_000)) { [self] in
@@ -226,7 +228,10 @@ final class ReplicationModel: ProcessModel {
         while true {
             var bytes = unsent ?? []
             unsent = nil
-            while bytes.count < 8_192, let frame = session.nextFrame() { bytes += frame.encoded() }
+            while bytes.count < 8_192, let frame = session.nextFrame() {
+                let encoded = frame.encoded()
+                if bytes.isEmpty { bytes = encoded } else { bytes += encoded }
+            }
             guard !bytes.isEmpty else { return }
             guard simulation.association.send(bytes, from: node.index) else {
                 unsent = bytes

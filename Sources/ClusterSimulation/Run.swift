@@ -67,15 +67,15 @@ public enum Run {
     }
 
     /// Leaves out every fault without which the same promise is broken, one after the other.
-    public static func minimise(_ schedule: Schedule) -> Schedule {
-        guard let violation = perform(schedule).violation else { return schedule }
+    public static func minimise(_ schedule: Schedule, lostMessage: Int? = nil) -> Schedule {
+        guard let violation = perform(schedule, lostMessage: lostMessage).violation else { return schedule }
         let kind = violation.prefix(12)
         var smallest = schedule
         var index = 0
         while index < smallest.faults.count {
             var candidate = smallest
             candidate.faults.remove(at: index)
-            if let other = perform(candidate).violation, other.prefix(12) == kind {
+            if let other = perform(candidate, lostMessage: lostMessage).violation, other.prefix(12) == kind {
                 smallest = candidate
             } else {
                 index += 1

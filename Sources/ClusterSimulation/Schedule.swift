@@ -12,6 +12,8 @@ public struct Schedule: Sendable {
 
     /// The least number of faults of a random schedule.
     static let leastFaults = 5
+    /// From this seed on there are thefts and reloads too; seeds before it keep the faults that they have had.
+    static let firstSeedOfAllFaults: UInt64 = 10_000_000
     /// The time in which faults begin.
     static let faultMilliseconds: UInt64 = 25_000
 
@@ -32,12 +34,14 @@ public struct Schedule: Sendable {
         let span = Bool.random(using: &random) ? Self.faultMilliseconds : Self.faultMilliseconds / 5
         for _ in 0..<count {
             let at = UInt64.random(in: 0...span, using: &random)
-            faults.append(Self.fault(at: at, using: &random))
+            faults.append(Self.fault(at: at, ofKinds: seed < Self.firstSeedOfAllFaults ? 20 : 23, using: &random))
         }
         faults.sort { $0.atMilliseconds < $1.atMilliseconds }
     }
 
-    private static func fault(at: UInt64, using random: inout SplitMix64) -> TimedFault {
+    private static func fault(
+        at: UInt64, ofKinds kinds: Int, using random: inout SplitMix64
+    ) -> TimedFault {
         let node = Int.random(in: 0...1, using: &random)
         let length = [5, 50, 400, 2_000, 6_000, 15_000].randomElement(using: &random) ?? 50
         let time = UInt64.random(in: UInt64(length / 2)...UInt64(length), using: &random)
@@ -46,7 +50,7 @@ public struct Schedule: Sendable {
         let actions = Int.random(in: 0...12, using: &random)
         let process = ProcessKind.allCases.randomElement(using: &random) ?? .failover
         let fault: Fault =
-            switch Int.random(in: 0..<20, using: &random) {
+            switch Int.random(in: 0..<kinds, using: &random) {
             case 0: .lanCut(from: node, isBothWays: isBothWays)
             case 1, 2: .lanNoise(loss: percent, duplicates: percent / 2, delayMicroseconds: UInt64(percent) * 200)
             case 3: .lanLink(node)
@@ -61,6 +65,8 @@ public struct Schedule: Sendable {
             case 16: .failingKernel(node, percent: percent)
             case 17: .syncCut(from: node, isBothWays: isBothWays)
             case 18: .syncNoise(loss: percent)
+            case 20, 21: .theft(node)
+            case 22: .reload(node)
             default: .switchover
             }
         return TimedFault(fault, at: at, for: time)

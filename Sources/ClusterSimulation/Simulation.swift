@@ -101,7 +101,9 @@ final class Simulation {
     }
 }
 
-/// Asks a machine of another room something. On a property of a class the call would copy the whole machine first.
+/// Asks a machine of another room something.
+///
+/// On a property of a class the call would copy the whole machine first.
 func query<Machine, Answer>(_ machine: inout Machine, _ question: (inout Machine) -> Answer) -> Answer {
     question(&machine)
 }

@@ -56,10 +56,16 @@ extension GroupMachine {
     /// behind its last sign, and it may have renewed its lease until it fell silent on the association as well.
     private var proofDeadline: Instant? {
         guard state == .listen || state == .speak || state == .standby, phase == .settled, redundancy.isStateful,
-            redundancy.isAssociationUp, let seen = activeSeen, isPeer(seen.address)
+            redundancy.isAssociationUp, let seenAt = peerSeenAt
         else { return nil }
-        let late = seen.at + GroupTiming.signOfLife(hello)
+        let late = seenAt + GroupTiming.signOfLife(hello)
         return lastProofAskedAt.map { max(late, $0 + GroupTiming.signOfLife(hello)) } ?? late
+    }
+
+    /// When our peer was last heard as Active; by its word where the LAN has carried nothing of it.
+    private var peerSeenAt: Instant? {
+        guard let seen = activeSeen else { return isPeerActive ? peerActiveAt : nil }
+        return isPeer(seen.address) ? seen.at : nil
     }
 
     private mutating func askForProof(at now: Instant, actions: inout [GroupAction]) {

@@ -232,6 +232,8 @@ extension GroupMachine {
         startActiveTimer(nil, at: now)
         startStandbyTimer(nil, at: now)
         standbyRouter = nil
+        // Whoever follows may die before it is heard, and its kernel lives for a lease.
+        listeningSince = now
         move(to: target, reason: reason, at: now, actions: &actions)
     }
 

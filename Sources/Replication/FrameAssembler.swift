@@ -27,7 +27,10 @@ public struct FrameAssembler: Sendable {
 
     /// Takes bytes as they came.
     public mutating func append(_ bytes: [UInt8]) {
-        if start > 0, start == buffer.count || start > ReplicationLimits.frameByteCount {
+        if start == buffer.count {
+            buffer.removeAll(keepingCapacity: true)
+            start = 0
+        } else if start > ReplicationLimits.frameByteCount {
             buffer.removeFirst(start)
             start = 0
         }

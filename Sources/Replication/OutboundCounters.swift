@@ -68,9 +68,11 @@ public struct OutboundCounters: Sendable {
     /// Takes the kernel's outbound SAs, all of them.
     public mutating func observe(_ sas: [KernelSA]) {
         let present = Set(sas.map(\.identity))
-        for identity in entries.keys where !present.contains(identity) { depart(identity) }
-        entries = entries.filter { present.contains($0.key) }
-        confirmed = confirmed.filter { present.contains($0.key) }
+        for identity in entries.keys where !present.contains(identity) {
+            depart(identity)
+            entries[identity] = nil
+        }
+        for identity in confirmed.keys where !present.contains(identity) { confirmed[identity] = nil }
         for sa in sas { take(sa) }
     }
 

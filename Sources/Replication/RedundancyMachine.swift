@@ -49,8 +49,6 @@ public struct RedundancyMachine: Sendable {
     /// How often this node took or lost the role.
     public private(set) var switchoverCount = 0
     private var entries: Deque<Change> = []
-    /// What was judged last: the same facts say the same.
-    private var judged: RedundancyFacts?
 
     /// Starts as DISABLED.
     public init() {}
@@ -66,8 +64,6 @@ public struct RedundancyMachine: Sendable {
     }
 
     private mutating func evaluate(_ facts: RedundancyFacts, at now: Instant, actions: inout [Action]) {
-        guard facts != judged else { return }
-        judged = facts
         let (wanted, reasons) = facts.evaluation
         missing = reasons
         if wanted != state { change(to: wanted, at: now, actions: &actions) }

@@ -67,6 +67,12 @@ extension SessionMachine {
 
     /// Takes a frame of an established session.
     mutating func receive(_ frame: Frame, at now: Instant, actions: inout [Action]) {
+        if let due = nextHeartbeat, now.since(due) > ReplicationLimits.silence {
+            // What waited for this process may be untrue since long, and nobody can tell what of it is.
+            actions.append(.count("session.slept"))
+            actions.append(.closeAssociation(reason: "this process slept"))
+            return end("this process slept", actions: &actions)
+        }
         lastHeard = now
         if isPeerSilent {
             isPeerSilent = false

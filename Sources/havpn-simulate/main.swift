@@ -21,6 +21,9 @@ struct Simulate: ParsableCommand {
     @Option(help: "The step from one seed to the next.")
     var stride: UInt64 = 1
 
+    @Flag(help: "Run each schedule again for each of its messages, with that one lost.")
+    var loseEach = false
+
     @Flag(help: "Take the seeds from standard input, one on each line.")
     var stdin = false
 
@@ -39,34 +42,55 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Print a digest of every event log, to compare two builds.")
     var digest = false
 
-    mutating func run() throws {
-        if replay { throw ExitCode(ReplayCommand.run()) }
-        if replay { throw ExitCode(ReplayCommand.run()) }
-        let clock = ContinuousClock()
-        let start = clock.now
+    /// What was done so far.
+    private struct Tally {
+        var count = 0
+        var failureCount = 0
         var milliseconds: UInt64 = 0
-        var (count, failures, events) = (0, 0, 0)
-        while let next = nextSeed(count) {
-            if let minutes, start.duration(to: clock.now) > .seconds(minutes * 60) { break }
-            let outcome = Run.perform(Schedule(seed: next), isLogging: log || digest)
-            if log { outcome.log.forEach { print($0) } }
-            if digest { print("\(next) \(fingerprint(of: outcome.log))") }
+        var eventCount = 0
+
+        mutating func add(_ outcome: Run.Outcome) {
             count += 1
             milliseconds += outcome.milliseconds
-            events += outcome.eventCount
-            if let violation = outcome.violation {
-                failures += 1
-                report(Schedule(seed: next), violation)
-                if !survey { throw ExitCode(1) }
-            }
+            eventCount += outcome.eventCount
+            if outcome.violation != nil { failureCount += 1 }
         }
-        let elapsed = start.duration(to: clock.now) / .seconds(1)
-        let hours = Double(milliseconds) * 2 / 3_600_000
+    }
+
+    func run() throws {
+        if replay { throw ExitCode(ReplayCommand.run()) }
+        let start = ContinuousClock.now
+        let end = minutes.map { start + .seconds($0 * 60) }
+        var tally = Tally()
+        var index = 0
+        seeds: while let next = nextSeed(index) {
+            index += 1
+            var lost: Int?
+            var messageCount = 0
+            repeat {
+                if let end, ContinuousClock.now > end { break seeds }
+                let outcome = Run.perform(Schedule(seed: next), lostMessage: lost, isLogging: log || digest)
+                tally.add(outcome)
+                if log { outcome.log.forEach { print($0) } }
+                if digest { print("\(next) \(fingerprint(of: outcome.log))") }
+                if let violation = outcome.violation {
+                    report(Schedule(seed: next), lost, violation)
+                    if !survey { throw ExitCode(1) }
+                }
+                if lost == nil { messageCount = outcome.messageCount }
+                lost = (lost ?? 0) + 1
+            } while loseEach && lost ?? 0 <= messageCount
+        }
+        summarise(tally, start.duration(to: .now) / .seconds(1))
+        if tally.failureCount > 0 { throw ExitCode(1) }
+    }
+
+    private func summarise(_ tally: Tally, _ seconds: Double) {
+        let hours = Double(tally.milliseconds) * 2 / 3_600_000
         print(
-            "\(count - failures) schedules, \(rounded(hours)) node-hours, \(events) events in \(rounded(elapsed)) s: "
-                + "\(rounded(Double(count) / elapsed)) schedules/s, \(rounded(hours / elapsed * 60)) node-hours a minute"
-        )
-        if failures > 0 { throw ExitCode(1) }
+            "\(tally.count - tally.failureCount) schedules, \(rounded(hours)) node-hours, \(tally.eventCount) events "
+                + "in \(rounded(seconds)) s: \(rounded(Double(tally.count) / seconds)) schedules/s, "
+                + "\(rounded(hours / seconds * 60)) node-hours a minute")
     }
 
     private func nextSeed(_ count: Int) -> UInt64? {
@@ -83,13 +107,13 @@ struct Simulate: ParsableCommand {
 
     private func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
-    private func report(_ schedule: Schedule, _ violation: String) {
-        print("seed \(schedule.seed): \(violation)")
+    private func report(_ schedule: Schedule, _ lost: Int?, _ violation: String) {
+        print("seed \(schedule.seed)\(lost.map { " without message \($0)" } ?? ""): \(violation)")
         if brief { return }
-        let smallest = Run.minimise(schedule)
+        let smallest = Run.minimise(schedule, lostMessage: lost)
         print("\(smallest.faults.count) of \(schedule.faults.count) faults are needed:")
         smallest.faults.forEach { print("  \($0)") }
-        let outcome = Run.perform(smallest, isLogging: true)
+        let outcome = Run.perform(smallest, lostMessage: lost, isLogging: true)
         print("the log of these:")
         outcome.log.forEach { print($0) }
         print("seed \(schedule.seed): \(outcome.violation ?? violation)")

@@ -62,6 +62,15 @@ import Testing
         }
     }
 
+    @Test("another program may delete address and fence, and the operator may reload", arguments: 0...1)
+    func theft(node: Int) {
+        for at in [500, 900, 1_300] as [UInt64] {
+            check([.init(.theft(node), at: at), .init(.theft(1 - node), at: at + 700)])
+            check([.init(.switchover, at: at), .init(.theft(node), at: at + 2)])
+            check([.init(.reload(node), at: at, for: 4_000), .init(.insideLink(node), at: at + 300, for: 2_000)])
+        }
+    }
+
     @Test("the operator hands over, and again")
     func switchover() { check([.init(.switchover, at: 500), .init(.switchover, at: 6_000)]) }
 }

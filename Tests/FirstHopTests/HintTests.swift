@@ -404,6 +404,31 @@ import Testing
         #expect(done.map(\.at) == [22_075])
     }
 
+    @Test("an Active that only its word shows is asked for a sign of life as well")
+    func signOfLifeOfAnUnheardActive() throws {
+        var router = Router.listening(redundancy: Router.hot)
+        let word = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: true)
+        _ = router.at(100, .roleMessageReceived(word, term: 2))
+        // 3 s and the tenth that a hello may be late.
+        let asked = router.run(until: 3_400)
+        #expect(asked.map(\.at) == [3_400])
+        #expect(asked.map(\.action).question != nil)
+    }
+
+    @Test("a Standby that is not HOT gives an Active with SAs a whole hold time to answer")
+    func patientWithoutSAs() throws {
+        var status = Router.hot
+        status.isLocalHot = false
+        status.isPeerPopulated = true
+        var router = Self.standby(status)
+        let asked = router.run(until: 30_000).map(\.action)
+        _ = try Self.nonce(asked)
+        _ = router.run(until: 39_999)
+        #expect(router.machine.state == .standby)
+        _ = router.run(until: 40_000)
+        #expect(router.machine.state == .active)
+    }
+
     @Test("a Standby that slept knows nothing of an Active that only the association shows: its lease counts from now")
     func sleptBesideAnUnheardActive() throws {
         var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)

@@ -280,6 +280,22 @@ import Testing
         #expect(!pair.left.machine.isPeerSilent)
     }
 
+    @Test("a process that slept longer than the silence ends the session before it believes what has waited")
+    func slept() {
+        var pair = SessionPair()
+        pair.connect()
+        pair.now = pair.now + .milliseconds(1_100)
+        pair.give(.frameReceived(.heartbeat(term: 1)), to: \.right)
+        #expect(pair.right.machine.phase == .established)
+        pair.now = pair.now + .milliseconds(101)
+        let word = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: true)
+        pair.give(.frameReceived(.role(word, stamp: RoleStamp(bootID: 1, group: 10, term: 9))), to: \.right)
+        #expect(pair.right.machine.phase == .down)
+        #expect(pair.right.counts["session.slept"] == 1)
+        #expect(pair.right.actions.contains(.closeAssociation(reason: "this process slept")))
+        #expect(!pair.right.actions.contains(.deliverRole(word, group: 10, term: 9)))
+    }
+
     @Test("counters travel in bounded frames, the latest report only, and are confirmed")
     func counters() {
         var pair = SessionPair()

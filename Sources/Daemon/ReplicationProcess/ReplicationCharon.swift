@@ -55,7 +55,8 @@ extension ReplicationProcess {
         drainingUntil = nil
         hasLostSAs = false
         lossDeadline = nil
-        isCoverageKnown = true
+        // Who takes the role without having compared may hold SAs that no journal names.
+        isCoverageKnown = isVerified || !isReplicating || charon == nil
         noteInheritance(isActive: fresh.isActive)
         overdueRekeys.forget()
         isVerified = false
