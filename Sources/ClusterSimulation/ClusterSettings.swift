@@ -45,7 +45,7 @@ struct ClusterSettings: Hashable, Sendable {
     var margin: SequenceMargin.Settings {
         SequenceMargin.Settings(
             outboundInterval: outboundInterval, reportInterval: .seconds(1), hold: .milliseconds(holdMilliseconds),
-            lease: lease)
+            lease: lease, burstPacketsPerSecond: SequenceMargin.burstPacketsPerSecond)
     }
 
     var lease: Interval { .seconds(min(max((holdMilliseconds + 999) / 1000, 1), 3)) }

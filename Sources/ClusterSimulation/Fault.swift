@@ -34,6 +34,8 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
     case theft(Int)
     /// The operator turns `preempt` over on a node, and back at the end.
     case reload(Int)
+    /// The hosts inside send so many packets a second through each tunnel.
+    case burst(packetsPerSecond: UInt64)
     /// The operator hands the role over, on whichever node has it.
     case switchover
 
@@ -57,6 +59,7 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
         case .failingKernel(let node, let percent): "\(name(node)) kernel refuses \(percent) %"
         case .theft(let node): "\(name(node)) address and fence stolen"
         case .reload(let node): "\(name(node)) reload"
+        case .burst(let rate): "\(rate) packets a second"
         case .switchover: "switchover"
         }
     }

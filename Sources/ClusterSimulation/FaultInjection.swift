@@ -39,6 +39,7 @@ extension Simulation {
         case .failingKernel(let node, let percent): nodes[node].kernel.refusedPercent = percent
         case .theft(let node): nodes[node].kernel.lose()
         case .reload(let node): nodes[node].failover.reload(preempts: !settings.preempts)
+        case .burst(let rate): tunnels.packetsPerSecond = rate
         case .switchover:
             for node in nodes where node.failover.isActive { node.failover.after(0) { node.failover.switchover() } }
         }
@@ -58,6 +59,7 @@ extension Simulation {
         case .powerOff(let node): nodes[node].powerOn()
         case .slowKernel(let node, _): nodes[node].kernel.delay = 0
         case .failingKernel(let node, _): nodes[node].kernel.refusedPercent = 0
+        case .burst: tunnels.packetsPerSecond = settings.packetsPerSecond
         case .crash(let node, .charon, _): if nodes[node].isPowered { nodes[node].charon.startAnew() }
         case .reload(let node): nodes[node].failover.reload(preempts: settings.preempts)
         case .crash, .killDaemon, .theft, .switchover: break

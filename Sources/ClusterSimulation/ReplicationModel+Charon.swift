@@ -28,6 +28,9 @@ extension ReplicationModel {
             keeper.forgetPeer()
             counters.forgetPeer()
         }
+        counters.forgetRole()
+        isRaising = false
+        if fresh.isActive, former != nil { raiseStaleNumbers() }
         if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
     }
 
@@ -47,7 +50,7 @@ extension ReplicationModel {
         isResyncAsked = false
         isTakeoverComplete = true
         refreshSAs()
-        if wasActive != false { counters.noteSuccessor() }
+        if wasActive != false { counters.noteSuccessor(at: now) }
         advanceCounters()
         if isReplicating { charon.decide(isActive: false) }
     }

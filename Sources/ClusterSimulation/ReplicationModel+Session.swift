@@ -109,7 +109,7 @@ extension ReplicationModel {
     // MARK: Counters
 
     private func install(_ number: UInt64, _ isLast: Bool, _ list: [Frame.Counter]) {
-        guard counters.take(report: number, isLast: isLast, list) else { return }
+        guard counters.take(report: number, isLast: isLast, list, at: now) else { return }
         refreshSAs()
         advanceCounters()
         if role?.isActive != true, counters.isInstalled { drive(.countersInstalled(number: number)) }
@@ -120,7 +120,32 @@ extension ReplicationModel {
         guard session.flow == .sending || session.flow == .lending else { return }
         refreshSAs()
         drive(.countersTaken(counters.report(number: session.lastCounterReport + 1)))
-        guard session.flow == .sending else { return }
+    }
+
+    /// Mirrors ReplicationNumbers.swift.
+    func raiseStaleNumbers() {
+        guard counters.areStale(at: now) else { return }
+        simulation.note("\(node.name): numbers are old, and are raised first")
+        refreshSAs()
+        counters.beginStaleTakeover(at: now)
+        isRaising = true
+        continueRaising()
+    }
+
+    private func continueRaising() {
+        guard isRaising else { return }
+        if write(counters.writes(at: now)) {
+            isRaising = false
+            return settleSoon()
+        }
+        after(10 * millisecond) { [unowned self] in continueRaising() }
+    }
+
+    /// Mirrors ReplicationNumbers.swift `watchNumbers`.
+    func watchNumbers() {
+        guard isReplicating else { return }
+        if session.flow != .sending { refreshSAs() }
+        counters.judgeExhaustion()
         for identity in counters.exhausted { node.charon.rekey(outbound: identity.spi) }
     }
 
@@ -131,11 +156,22 @@ extension ReplicationModel {
     func advanceCounters(only identity: SAIdentity? = nil) {
         let isInherited = identity.map { inheritedSPIs.contains($0.spi) } ?? false
         guard role?.isActive == false || isInherited else { return }
-        let writes = counters.writes(at: now, only: identity)
-        for write in writes
-        where kernel.setOutbound(write.identity.spi, to: write.replay.outbound) {
-            counters.noteWritten(write)
+        _ = write(counters.writes(at: now, only: identity))
+    }
+
+    /// Whether all of them were taken; what is gone sends nothing.
+    private func write(_ writes: [OutboundCounters.Write]) -> Bool {
+        var isDone = true
+        for write in writes {
+            if kernel.setOutbound(write.identity.spi, to: write.replay.outbound) {
+                counters.noteWritten(write)
+            } else if kernel.hasOutbound(write.identity.spi) {
+                isDone = false
+            } else {
+                counters.forget(write.identity)
+            }
         }
+        return isDone
     }
 
     /// An SA appeared in the kernel; mirrors KernelTables.swift `takeXFRM`.

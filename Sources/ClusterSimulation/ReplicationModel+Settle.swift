@@ -95,6 +95,7 @@ extension ReplicationModel {
         facts.isDelivered = isDelivered()
         facts.hasUndelivered = !keeper.undelivered.isEmpty
         facts.isVerified = isVerified
+        facts.areNumbersStale = isRaising || (role?.isActive == false && query(&counters) { $0.areStale(at: now) })
         facts.areCountersInstalled = query(&counters) { $0.isInstalled }
         return facts
     }
@@ -118,10 +119,12 @@ extension ReplicationModel {
         case true?:
             checkAuthority()
             reportCounters()
+            watchNumbers()
             if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
         case false?:
             refreshSAs()
+            if session.phase == .established, session.peerReport?.isActive == false { counters.noteIdle(at: now) }
             advanceCounters()
             if keeper.isEqual, isComparisonDue || !isVerified { charon.wantComparison() }
         case nil: break

@@ -52,6 +52,7 @@ final class ReplicationModel: ProcessModel {
     var hasLostSAs = false
     var uncovered: Set<IKESPIPair> = []
     var leftovers = LeftoverSearch()
+    var isRaising = false
     var isCoverageKnown = true
     var tickCount = 0
     var isSettling = false
@@ -91,6 +92,7 @@ final class ReplicationModel: ProcessModel {
         (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
         (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
+        isRaising = false
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
         (toldNews, judgedFacts) = (nil, nil)

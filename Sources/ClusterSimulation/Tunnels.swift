@@ -25,9 +25,12 @@ final class Tunnels {
     private(set) var lostCount = 0
     /// SAs may have been lost without anybody's fault: the last holder died.
     private(set) var mayLose = false
+    /// What the hosts inside send through each tunnel.
+    var packetsPerSecond: UInt64
 
     init(_ simulation: Simulation) {
         self.simulation = simulation
+        packetsPerSecond = simulation.settings.packetsPerSecond
         tunnels = Array(repeating: Tunnel(), count: simulation.settings.tunnelCount)
     }
 
@@ -101,7 +104,7 @@ final class Tunnels {
 
     private func tick() {
         simulation.schedule(after: simulation.microseconds(30_000...70_000)) { [self] in
-            let count = max(simulation.settings.packetsPerSecond / 20, 1)
+            let count = max(packetsPerSecond / 20, 1)
             for node in simulation.nodes { emit(from: node, count: count) }
             tick()
         }

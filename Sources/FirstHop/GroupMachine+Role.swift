@@ -53,8 +53,11 @@ extension GroupMachine {
     /// Whether replication must take the role before the fence goes down.
     ///
     /// What this kernel has stands a margin ahead. An SA that an IKE daemon still has in its queue comes with number 0
-    /// when it comes, and replication must watch for it before anything is sent.
-    var awaitsReplication: Bool { redundancy.isStateful && redundancy.hasUndelivered && !redundancy.isRoleTaken }
+    /// when it comes, and replication must watch for it before anything is sent. Where the Active has not been heard of
+    /// for long, it may have passed the margin: replication raises the numbers first.
+    var awaitsReplication: Bool {
+        redundancy.isStateful && (redundancy.hasUndelivered || redundancy.areNumbersStale) && !redundancy.isRoleTaken
+    }
 
     /// Tells the peer role and term unasked: its own next takeover is a later one then.
     func proclaim(actions: inout [GroupAction]) {

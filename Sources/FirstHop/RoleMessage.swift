@@ -122,6 +122,8 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
     public var isRoleTaken: Bool
     /// SAs of the Active are on their way to the IKE daemon, and may reach the kernel behind a takeover.
     public var hasUndelivered: Bool
+    /// What the Active has sent is not known closely enough: numbers must be raised before this node sends.
+    public var areNumbersStale: Bool
 
     /// The status before replication has said anything.
     public init(isStateful: Bool) {
@@ -134,13 +136,14 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
         mayPeerKernelLive = false
         isRoleTaken = false
         hasUndelivered = false
+        areNumbersStale = false
     }
 
     /// Appends the status as two bytes of flags.
     public func encode(into writer: inout ByteWriter) {
         let flags = [
             isStateful, isAssociationUp, isLocalHot, isPeerHot, isPeerPopulated, isIKEDaemonFit, mayPeerKernelLive,
-            isRoleTaken, hasUndelivered,
+            isRoleTaken, hasUndelivered, areNumbersStale,
         ]
         writer.write(flags.reversed().reduce(UInt16(0)) { $0 << 1 | ($1 ? 1 : 0) })
     }
@@ -157,5 +160,6 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
         mayPeerKernelLive = flags & 64 != 0
         isRoleTaken = flags & 128 != 0
         hasUndelivered = flags & 256 != 0
+        areNumbersStale = flags & 512 != 0
     }
 }

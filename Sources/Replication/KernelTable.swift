@@ -155,6 +155,27 @@ public struct KernelTable: Sendable {
 
     // MARK: Numbers
 
+    /// What moves from here on is to be told.
+    mutating func beginTelling() {
+        for key in sas.keys { update(key) { $0.toldOutbound = $0.kernelOutbound } }
+    }
+
+    /// How many SAs have sent more than a margin beyond what the peer was told.
+    public func exceededCount(by settings: SequenceMargin.Settings) -> Int {
+        sas.values.count { entry in
+            entry.isOutbound
+                && SequenceMargin.isExceeded(
+                    sent: entry.kernelOutbound, acknowledged: entry.toldOutbound, margin: settings.leastMargin)
+        }
+    }
+
+    /// How many SAs are near the end of their numbers.
+    public func exhaustedCount(by settings: SequenceMargin.Settings) -> Int {
+        sas.values.count { entry in
+            entry.isOutbound && entry.kernelOutbound > entry.margin.lastUsable - entry.margin.margin(settings)
+        }
+    }
+
     /// Numbers that moved since they were told, at most `ReplicationLimits.numbersPerReport`; they count as told now.
     public mutating func takeMoved() -> [SANumbers] {
         var numbers: [SANumbers] = []

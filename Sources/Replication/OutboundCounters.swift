@@ -34,12 +34,16 @@ public struct OutboundCounters: Sendable {
     public static let maximumPendingReports = 8
 
     private let settings: SequenceMargin.Settings
-    private let forgottenMargins: UInt64
+    private let forgottenIntervals: UInt64
     private var entries: [SAIdentity: Entry] = [:]
     private var reported: [SAIdentity: UInt64] = [:]
     private var confirmed: [SAIdentity: UInt64] = [:]
     private var pending: [Pending] = []
     private var lastReport: UInt64?
+    /// When it was last known what others may have sent at most: by a report, or because they sent nothing.
+    private var vouchedAt: Instant?
+    /// How old that knowledge was when this node took the role, if it was too old; what others may have sent meanwhile.
+    private var silence: Interval = .zero
     private var incomplete: [SAIdentity: UInt64] = [:]
     /// The last numbers of SAs that went, which this node may have sent: one that comes back starts behind them.
     private var departed: [SAIdentity: UInt64] = [:]
@@ -50,8 +54,8 @@ public struct OutboundCounters: Sendable {
     /// Starts without an SA; `life` is a number that this process has drawn for itself.
     public init(settings: SequenceMargin.Settings, life: UInt64 = 0) {
         self.settings = settings
-        let range = SequenceMargin.forgottenMargins
-        forgottenMargins = range.lowerBound + life % UInt64(range.count)
+        let range = SequenceMargin.forgottenIntervals
+        forgottenIntervals = range.lowerBound + life % UInt64(range.count)
     }
 
     /// The number of outbound SAs.
@@ -129,26 +133,49 @@ public struct OutboundCounters: Sendable {
             if let sequence = reported[identity], sequence != entry.reportedSequence {
                 entry.margin.reported(sequence, at: now)
                 entry.reportedSequence = sequence
-                if entry.isForgotten { entry.margin.startBehindForgottenLife(margins: forgottenMargins, settings) }
+                if entry.isForgotten { entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings) }
                 entry.isForgotten = false
             }
-            let decision = entry.margin.decide(current: entry.kernel.replay.outbound, settings)
+            let decision = entry.margin.decide(
+                current: entry.kernel.replay.outbound, settings, silence: silence)
             entry.needsRekey = decision == .rekeyRequired
-            if case .install(let value) = decision {
+            if let value = decision.number(last: entry.margin.last), value > entry.kernel.replay.outbound {
                 var replay = entry.kernel.replay
                 replay.outbound = value
                 writes.append(Write(identity: identity, replay: replay, mark: entry.kernel.mark))
             }
             entries[identity] = entry
         }
+        vouchedAt = vouchedAt ?? now
         return writes
+    }
+
+    /// Nobody sends with our SAs: the knowledge of their numbers does not grow old.
+    public mutating func noteIdle(at now: Instant) { vouchedAt = now }
+
+    /// Whether the Active may have passed the margin without our knowledge: it has not reported for too long.
+    public func areStale(at now: Instant) -> Bool {
+        guard !entries.isEmpty, let vouchedAt else { return false }
+        return now.since(vouchedAt) > settings.exposure
+    }
+
+    /// This node takes the role with numbers that are stale: from here on `writes` counts what may have been sent since.
+    ///
+    /// What no report has ever told of stands where this process found it.
+    public mutating func beginStaleTakeover(at now: Instant) {
+        guard let vouchedAt else { return }
+        silence = now.since(vouchedAt)
+        for (identity, entry) in entries where entry.reportedSequence == nil && reported[identity] == nil {
+            entries[identity]?.margin.start(behind: entry.kernel.replay.outbound)
+        }
     }
 
     /// The role is gone, or may be: the successor stands a margin above what was sent here, and sends from there.
     ///
     /// Until its first report comes, its numbers are taken for no higher than a margin above ours; so ours go behind a
     /// second one.
-    public mutating func noteSuccessor() {
+    public mutating func noteSuccessor(at now: Instant) {
+        vouchedAt = now
         for (identity, entry) in entries {
             let sum = entry.kernel.replay.outbound.addingReportingOverflow(entry.margin.margin(settings))
             reported[identity] = sum.overflow ? .max : sum.partialValue
@@ -161,12 +188,15 @@ public struct OutboundCounters: Sendable {
     }
 
     /// Takes a piece of the Active's report; true when the report is complete.
-    public mutating func take(report number: UInt64, isLast: Bool, _ counters: [Frame.Counter]) -> Bool {
+    public mutating func take(
+        report number: UInt64, isLast: Bool, _ counters: [Frame.Counter], at now: Instant
+    ) -> Bool {
         for counter in counters { incomplete[counter.identity] = counter.sequence }
         guard isLast else { return false }
         reported = incomplete
         incomplete = [:]
         lastReport = number
+        vouchedAt = now
         return true
     }
 
@@ -176,7 +206,7 @@ public struct OutboundCounters: Sendable {
     public var isInstalled: Bool {
         lastReport != nil
             && entries.values.allSatisfy { entry in
-                entry.margin.target(settings).map { entry.kernel.replay.outbound >= $0 } ?? true
+                entry.kernel.replay.outbound >= entry.margin.target(settings) ?? entry.margin.last
             }
     }
 
@@ -187,13 +217,16 @@ public struct OutboundCounters: Sendable {
         let values = entries.mapValues { $0.kernel.replay.outbound }
         pending.append(Pending(number: number, values: values))
         if pending.count > Self.maximumPendingReports { pending.removeFirst() }
-        for (identity, value) in values {
-            guard var entry = entries[identity] else { continue }
-            let last = entry.margin.isExtended ? SequenceMargin.lastUsable64 : SequenceMargin.lastUsable32
-            entry.needsRekey = value > last - settings.outboundInterval
-            entries[identity] = entry
-        }
+        judgeExhaustion()
         return values.map { Frame.Counter(identity: $0.key, sequence: $0.value) }.sorted { $0.identity < $1.identity }
+    }
+
+    /// Names the SAs that an Active must rekey: those near the end of their numbers.
+    public mutating func judgeExhaustion() {
+        for (identity, entry) in entries {
+            entries[identity]?.needsRekey =
+                entry.kernel.replay.outbound > entry.margin.lastUsable - entry.margin.margin(settings)
+        }
     }
 
     /// The standby has installed a report.
@@ -204,13 +237,21 @@ public struct OutboundCounters: Sendable {
         pending.removeAll { $0.number <= number }
     }
 
-    /// SAs that may have passed what the standby was promised.
+    /// SAs that have sent more than a margin beyond what the standby has acknowledged in this role.
+    ///
+    /// A standby that takes over then raises its numbers before it sends.
     public var exceeded: [SAIdentity] {
         entries.filter { identity, entry in
             SequenceMargin.isExceeded(
                 sent: entry.kernel.replay.outbound, acknowledged: confirmed[identity] ?? 0,
-                margin: settings.outboundInterval)
+                margin: settings.leastMargin)
         }.keys.sorted()
+    }
+
+    /// The role changed: what was acknowledged to this node, and how old its knowledge was, belong to the former one.
+    public mutating func forgetRole() {
+        confirmed = [:]
+        silence = .zero
     }
 
     /// Starts anew after a change of roles or of the peer; what the kernel holds is kept.
@@ -218,12 +259,22 @@ public struct OutboundCounters: Sendable {
     /// The last report is kept too, until another one replaces it: SAs may still come that it speaks of.
     public mutating func forgetPeer() {
         incomplete = [:]
-        confirmed = [:]
         pending = []
         lastReport = nil
         for identity in entries.keys {
             entries[identity]?.reportedSequence = nil
             entries[identity]?.margin.interruptReports()
+        }
+    }
+}
+
+extension SequenceMargin.Decision {
+    /// The number that the kernel must not stand below; `last` where none is known to be unused.
+    fileprivate func number(last: UInt64) -> UInt64? {
+        switch self {
+        case .keep: nil
+        case .install(let number): number
+        case .rekeyRequired: last
         }
     }
 }

@@ -40,6 +40,8 @@ public struct RedundancyFacts: Hashable, Sendable, Codable {
     public var isDelivered = false
     /// Child SAs of the Active are on their way to the IKE daemon.
     public var hasUndelivered = false
+    /// The Active's sequence numbers were last heard too long ago: they must be raised before anything is sent.
+    public var areNumbersStale = false
     /// The IKE daemon and the kernel were seen to hold the journal's SAs.
     public var isVerified = false
     /// The outbound counters of all SAs stand at the Active's numbers plus margin.
@@ -54,7 +56,7 @@ public struct RedundancyFacts: Hashable, Sendable, Codable {
         guard let isActive else { return (.initialization, ["the role of the scheme's group is not known yet"]) }
         if isActive {
             if isDraining { return (.activeDrain, []) }
-            return (isTakeoverComplete ? .active : .activeFast, [])
+            return (isTakeoverComplete && !areNumbersStale ? .active : .activeFast, [])
         }
         var missing = [associationFault, daemonFault, kernelFault].compactMap(\.self)
         guard isSessionUp else {

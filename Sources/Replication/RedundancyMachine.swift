@@ -74,8 +74,9 @@ public struct RedundancyMachine: Sendable {
         fresh.isPeerPopulated = facts.isPeerPopulated
         fresh.isIKEDaemonFit = facts.daemonFault == nil
         fresh.mayPeerKernelLive = facts.mayPeerKernelLive || facts.isPeerSilent
-        fresh.isRoleTaken = facts.isActive == true
+        fresh.isRoleTaken = facts.isActive == true && !facts.areNumbersStale
         fresh.hasUndelivered = facts.hasUndelivered
+        fresh.areNumbersStale = facts.areNumbersStale
         if fresh != status {
             status = fresh
             actions.append(.publish(fresh))

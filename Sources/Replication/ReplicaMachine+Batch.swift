@@ -37,6 +37,10 @@ extension ReplicaMachine {
                 queue.removeFirst()
                 inFlight.append(entry)
                 remove(key)
+            case .raise(let key, let silence):
+                queue.removeFirst()
+                inFlight.append(entry)
+                raise(key, behind: silence, actions: &actions)
             }
         }
         send(&actions)
@@ -73,7 +77,7 @@ extension ReplicaMachine {
             check(digest, &actions)
             actions.append(.acknowledge(sequence: entry.sequence))
         case .mark(let digest): check(digest, &actions)
-        case .record, .leftover: break
+        case .record, .leftover, .raise: break
         }
     }
 
@@ -131,13 +135,37 @@ extension ReplicaMachine {
     /// The number that the kernel must hold: never lower than it does, and the last one where the space ends.
     ///
     /// With the last number the kernel sends nothing more until the SA is rekeyed; any other could be used twice.
-    private func ahead(_ margin: SequenceMargin, of current: UInt64, _ actions: inout [Action]) -> UInt64 {
-        let last = margin.isExtended ? UInt64.max : UInt64(UInt32.max)
-        guard let target = margin.target(settings) else {
+    private func ahead(
+        _ margin: SequenceMargin, of current: UInt64, behind silence: Interval = .zero, _ actions: inout [Action]
+    ) -> UInt64 {
+        guard let target = margin.target(settings, silence: silence) else {
             actions.append(.count("counters.rekeyRequired"))
-            return last
+            return margin.last
         }
-        return min(max(target, current), last)
+        return min(max(target, current), margin.last)
+    }
+
+    /// Raises an SA to what the former Active may have reached; where nothing is to be written, that is done.
+    private mutating func raise(_ key: SAKey, behind silence: Interval, actions: inout [Action]) {
+        guard var entry = table.sas[key] else {
+            raisesLeft -= 1
+            return
+        }
+        // What no report has ever told of stands where it was found.
+        if entry.margin.synced == 0 { entry.margin.start(behind: entry.kernelOutbound) }
+        let former = (outbound: entry.kernelOutbound, inbound: entry.kernelInbound)
+        entry.kernelOutbound = ahead(entry.margin, of: entry.kernelOutbound, behind: silence, &actions)
+        guard entry.kernelOutbound > former.outbound else {
+            raisesLeft -= 1
+            return
+        }
+        table.update(key) { $0 = entry }
+        let replay = KernelReplay(
+            outbound: entry.kernelOutbound, inbound: entry.kernelInbound, windowPackets: entry.windowPackets,
+            bitmap: [UInt32](repeating: 0, count: Int(entry.words)),
+            usesExtendedStructure: entry.usesExtendedStructure)
+        let operation = Operation.writeNumbers(SANumbers(key: key, replay: replay))
+        writes.append(Write(operation: operation, entry: inFlight.count - 1, former: former))
     }
 
     private mutating func take(_ moved: SANumbers, _ place: Int, at now: Instant, actions: inout [Action]) {
@@ -196,10 +224,24 @@ extension ReplicaMachine {
         case (.installPolicy(let policy), 0): table.put(policy.key, digest: KernelRecord.policy(policy).digest)
         case (.deleteSA(let key), 0), (.deleteSA(let key), Code.noSuchProcess): table.remove(.sa(key))
         case (.deletePolicy(let key), 0), (.deletePolicy(let key), Code.noSuchEntry): table.remove(.policy(key))
-        case (.writeNumbers, 0): break
-        case (.writeNumbers(let numbers), Code.noSuchProcess): table.remove(.sa(numbers.key))
-        default: refuse(write.operation, code, &actions)
+        case (.writeNumbers, 0): noteRaised(write)
+        case (.writeNumbers(let numbers), Code.noSuchProcess):
+            table.remove(.sa(numbers.key))
+            noteRaised(write)
+        default:
+            refuse(write.operation, code, &actions)
+            guard noteRaised(write), case .writeNumbers(let numbers) = write.operation else { return }
+            // No number is known that it may send with: it must not send.
+            queue.prepend(Entry(item: .leftover(.sa(numbers.key)), sequence: 0))
         }
+    }
+
+    /// Counts a raise that is over; false for any other write.
+    @discardableResult
+    private mutating func noteRaised(_ write: Write) -> Bool {
+        guard case .raise = inFlight[write.entry].item else { return false }
+        raisesLeft -= 1
+        return true
     }
 
     /// Numbers that the kernel did not take count as before.

@@ -49,6 +49,10 @@ public struct ReplicaMachine: Sendable {
         case written([Int32])
         /// The role or the session changed: nothing of the other side is awaited any more.
         case peerForgotten
+        /// This node took the role while `areNumbersStale`: what may have been sent since is counted in before it sends.
+        case staleRoleTaken
+        /// Nobody sends with our SAs.
+        case idleSeen
     }
 
     /// What the process must do.
@@ -71,6 +75,7 @@ public struct ReplicaMachine: Sendable {
         case end(digest: UInt64)
         case mark(digest: UInt64)
         case leftover(RecordKey)
+        case raise(SAKey, silence: Interval)
     }
 
     struct Entry: Equatable, Sendable {
@@ -105,6 +110,10 @@ public struct ReplicaMachine: Sendable {
     var writes: [Write] = []
     var retryAt: Instant?
     var lastRefusal: Int32 = 0
+    /// When it was last known what the Active may have sent at most.
+    var vouchedAt: Instant?
+    /// SAs whose numbers a takeover must raise before anything is sent.
+    public internal(set) var raisesLeft = 0
 
     /// Starts with an empty table that must be filled by reading the kernel.
     public init(table: KernelTable, settings: SequenceMargin.Settings) {
@@ -126,17 +135,39 @@ public struct ReplicaMachine: Sendable {
     /// Advances.
     public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {
         switch event {
-        case .tablesRead: areTablesRead = true
+        case .tablesRead:
+            areTablesRead = true
+            vouchedAt = vouchedAt ?? now
         case .copyBegan(let sequence):
             hasCopyBegun = true
             isEqual = false
             add(.begin, sequence, &actions)
         case .recordReceived(let bytes, let sequence): receive(bytes, sequence, &actions)
-        case .copyEnded(let digest, let sequence): add(.end(digest: digest), sequence, &actions)
-        case .markReceived(let digest, let sequence): add(.mark(digest: digest), sequence, &actions)
+        case .copyEnded(let digest, let sequence):
+            vouchedAt = now
+            add(.end(digest: digest), sequence, &actions)
+        case .markReceived(let digest, let sequence):
+            vouchedAt = now
+            add(.mark(digest: digest), sequence, &actions)
         case .batchWanted(let limit): makeBatch(limit: max(limit, 1), at: now, actions: &actions)
         case .written(let codes): finishBatch(codes, at: now, actions: &actions)
         case .peerForgotten: forgetPeer()
+        case .staleRoleTaken: planRaises(at: now)
+        case .idleSeen: vouchedAt = now
+        }
+    }
+
+    /// Whether the Active may have passed the margin without our knowledge: it has not spoken of numbers for too long.
+    public func areNumbersStale(at now: Instant) -> Bool {
+        guard let vouchedAt else { return false }
+        return now.since(vouchedAt) > settings.exposure
+    }
+
+    private mutating func planRaises(at now: Instant) {
+        let silence = vouchedAt.map { now.since($0) } ?? .zero
+        for (key, entry) in table.sas where entry.isOutbound {
+            queue.append(Entry(item: .raise(key, silence: silence), sequence: 0))
+            raisesLeft += 1
         }
     }
 
@@ -160,6 +191,9 @@ public struct ReplicaMachine: Sendable {
         for key in gone { table.remove(key) }
         return gone
     }
+
+    /// This node took the role: what it sends from here on is what a peer has to be told.
+    public mutating func beginTelling() { table.beginTelling() }
 
     /// Numbers that moved since they were told.
     public mutating func takeMoved() -> [SANumbers] { table.takeMoved() }
@@ -193,7 +227,7 @@ public struct ReplicaMachine: Sendable {
         // Records that came before stay good: an Active that died has said them. Only what compares is void.
         queue.removeAll { entry in
             switch entry.item {
-            case .record: false
+            case .record, .raise: false
             case .begin, .end, .mark, .leftover: true
             }
         }

@@ -18,11 +18,27 @@ public struct SequenceMargin: Hashable, Sendable {
         public var outboundInterval: UInt64
         /// How old a report may be: report interval, hold time and lease together.
         public var exposure: Interval
+        /// What one SA may send in a second although no report has shown it yet.
+        public var burstPacketsPerSecond: UInt64
 
         /// Makes settings from the crypto map's interval and the three times of DESIGN §4.
-        public init(outboundInterval: UInt64, reportInterval: Interval, hold: Interval, lease: Interval) {
+        public init(
+            outboundInterval: UInt64, reportInterval: Interval, hold: Interval, lease: Interval,
+            burstPacketsPerSecond: UInt64 = 0
+        ) {
             self.outboundInterval = outboundInterval
             exposure = reportInterval + hold + lease
+            self.burstPacketsPerSecond = burstPacketsPerSecond
+        }
+
+        /// The least margin: the configured one, or what a burst sends until the reports count as old, and a little on.
+        public var leastMargin: UInt64 {
+            max(outboundInterval, packets(at: burstPacketsPerSecond, in: exposure + SequenceMargin.staleSlack))
+        }
+
+        func packets(at rate: UInt64, in time: Interval) -> UInt64 {
+            let exposed = rate.multipliedReportingOverflow(by: UInt64(max(time.milliseconds, 0)))
+            return (exposed.overflow ? UInt64.max / 4 : exposed.partialValue) / 1000
         }
     }
 
@@ -32,7 +48,7 @@ public struct SequenceMargin: Hashable, Sendable {
         case keep
         /// Write this number into the kernel.
         case install(UInt64)
-        /// The number space ends here: the counter must not rise further, the SA needs a rekey.
+        /// No number is known to be unused: the SA must send nothing more (`last`), and needs a rekey.
         case rekeyRequired
     }
 
@@ -40,8 +56,16 @@ public struct SequenceMargin: Hashable, Sendable {
     public static let lastUsable32: UInt64 = 0xf000_0000
     /// The wrap guard for 64-bit sequence numbers.
     public static let lastUsable64: UInt64 = .max - (1 << 32)
-    /// Margins above the Active's number for an SA that may have been used here in a forgotten life; each life draws.
-    public static let forgottenMargins: ClosedRange<UInt64> = 8...64
+    /// Intervals above the Active's number for an SA that may have been used here in a forgotten life; each life draws.
+    public static let forgottenIntervals: ClosedRange<UInt64> = 8...64
+    /// The fastest that one SA is taken to send: the kernel counts it under one lock, on one processor at a time.
+    ///
+    /// A faster one is bounded by four times its measured rate.
+    public static let burstPacketsPerSecond: UInt64 = 1 << 20
+    /// How long after reports have become old the margin still covers a burst: until that is noticed and said.
+    static let staleSlack = Interval.seconds(2)
+    /// The widest jump of a 64-bit number: beyond 2^31 a receiver takes it for a lower one.
+    static let widestJump64: UInt64 = 1 << 30
     /// Reports closer together than this make no rate.
     static let leastMeasuredMilliseconds = 200
     /// The largest margin with 32-bit numbers: 60 takeovers before the space ends.
@@ -88,14 +112,17 @@ public struct SequenceMargin: Hashable, Sendable {
 
     /// This node may have sent with the SA in a life that it does not remember; to be called behind the first report.
     ///
-    /// How far above the Active's number that life stood nobody knows. Each one draws its own `margins` (8 to 64), so
-    /// that two of them meet seldom; they never would only if the numbers were kept on a disk.
-    public mutating func startBehindForgottenLife(margins: UInt64, _ settings: Settings) {
-        let rise = margins.multipliedReportingOverflow(by: margin(settings))
-        let sum = synced.addingReportingOverflow(rise.overflow ? .max : rise.partialValue)
-        guard !sum.overflow else { return }
+    /// How far above the Active's number that life stood nobody knows. Each one draws its own number of `intervals` (8
+    /// to 64), so that two of them meet seldom; they never would only if the numbers were kept on a disk.
+    public mutating func startBehindForgottenLife(intervals: UInt64, _ settings: Settings) {
+        let margin = margin(settings)
+        let interval = min(max(settings.outboundInterval, measured(settings)), margin)
+        let rise = (intervals - 1).multipliedReportingOverflow(by: interval)
+        let sum = synced.addingReportingOverflow(margin)
+        let whole = sum.partialValue.addingReportingOverflow(rise.overflow ? .max : rise.partialValue)
+        guard !sum.overflow, !whole.overflow else { return }
         var risen = self
-        risen.start(behind: sum.partialValue)
+        risen.start(behind: whole.partialValue)
         if risen.target(settings) != nil { self = risen }
     }
 
@@ -104,28 +131,38 @@ public struct SequenceMargin: Hashable, Sendable {
     /// Numbers jump by a margin at each takeover; taken for packets, every switchover would multiply the margin.
     public mutating func interruptReports() { measuredAt = nil }
 
-    /// The margin in packets: the configured one, or four times what the rate needs, within the caps.
+    /// The margin in packets: the least one, or four times what the rate needs, within the caps.
     public func margin(_ settings: Settings) -> UInt64 {
-        let milliseconds = UInt64(max(settings.exposure.milliseconds, 0))
-        let exposed = packetsPerSecond.multipliedReportingOverflow(by: milliseconds)
-        let packets = exposed.overflow ? UInt64.max / 4 : exposed.partialValue / 1000
-        let fourfold = packets.multipliedReportingOverflow(by: 4)
-        let wanted = max(settings.outboundInterval, fourfold.overflow ? .max : fourfold.partialValue)
-        return min(wanted, isExtended ? Self.largest64 : Self.largest32)
+        min(max(settings.leastMargin, measured(settings)), isExtended ? Self.largest64 : Self.largest32)
+    }
+
+    private func measured(_ settings: Settings) -> UInt64 {
+        let fourfold = settings.packets(at: packetsPerSecond, in: settings.exposure).multipliedReportingOverflow(by: 4)
+        return fourfold.overflow ? .max : fourfold.partialValue
     }
 
     /// The number that the standby's kernel must hold, or nil when the number space does not allow one.
-    public func target(_ settings: Settings) -> UInt64? {
-        let sum = synced.addingReportingOverflow(margin(settings))
-        guard !sum.overflow, sum.partialValue <= (isExtended ? Self.lastUsable64 : Self.lastUsable32) else {
-            return nil
-        }
+    ///
+    /// With reports that have been missing for `silence` it is what the Active may have reached meanwhile.
+    public func target(_ settings: Settings, silence: Interval = .zero) -> UInt64? {
+        let fourfold = packetsPerSecond.multipliedReportingOverflow(by: 4)
+        let rate = max(settings.burstPacketsPerSecond, fourfold.overflow ? .max : fourfold.partialValue)
+        let rise = margin(settings).addingReportingOverflow(settings.packets(at: rate, in: silence))
+        guard !rise.overflow, !isExtended || rise.partialValue <= Self.widestJump64 else { return nil }
+        let sum = synced.addingReportingOverflow(rise.partialValue)
+        guard !sum.overflow, sum.partialValue <= lastUsable else { return nil }
         return sum.partialValue
     }
 
+    /// The wrap guard of this SA.
+    public var lastUsable: UInt64 { isExtended ? Self.lastUsable64 : Self.lastUsable32 }
+
+    /// The number with which the kernel sends nothing more: where no number is known to be unused.
+    public var last: UInt64 { isExtended ? .max : UInt64(UInt32.max) }
+
     /// What to do with a kernel whose counter stands at `current`; a counter is never lowered.
-    public func decide(current: UInt64, _ settings: Settings) -> Decision {
-        guard let target = target(settings) else { return .rekeyRequired }
+    public func decide(current: UInt64, _ settings: Settings, silence: Interval = .zero) -> Decision {
+        guard let target = target(settings, silence: silence) else { return .rekeyRequired }
         return current >= target ? .keep : .install(target)
     }
 

@@ -54,6 +54,20 @@ import Testing
         }
     }
 
+    @Test("a burst that outruns the margin, the association cut for long, and then the Active dies", arguments: 1...4)
+    func outrunMargin(seed: UInt64) {
+        for rate in [20_000, 600_000] as [UInt64] {
+            for length in [1_000, 20_000, 60_000] as [UInt64] {
+                check(
+                    [
+                        .init(.burst(packetsPerSecond: rate), at: 300, for: length + 30_000),
+                        .init(.syncCut(from: 0, isBothWays: true), at: 400, for: length),
+                        .init(.powerOff(0), at: length, for: 5_000),
+                    ], seed: seed)
+            }
+        }
+    }
+
     @Test("links of either node may fall and come back", arguments: 0...1)
     func links(node: Int) {
         for length in [10, 400, 8_000] as [UInt64] {

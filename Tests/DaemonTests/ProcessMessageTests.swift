@@ -13,7 +13,7 @@ struct ProcessMessageTests {
         var status = RedundancyStatus(isStateful: true)
         (status.isAssociationUp, status.isLocalHot, status.isPeerHot, status.isPeerPopulated) = (true, true, true, true)
         (status.isIKEDaemonFit, status.mayPeerKernelLive) = (false, true)
-        (status.isRoleTaken, status.hasUndelivered) = (true, true)
+        (status.isRoleTaken, status.hasUndelivered, status.areNumbersStale) = (true, true, true)
         return status
     }()
 

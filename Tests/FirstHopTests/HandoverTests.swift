@@ -312,10 +312,13 @@ private func hotStandby(
         #expect(done.filter { $0.action == .lowerFence }.map(\.at) == [1_575])
     }
 
-    @Test("with SAs on their way to the IKE daemon the fence waits until replication has taken the role")
-    func fenceWaitsForReplication() {
+    @Test(
+        "with SAs on their way to the IKE daemon, or numbers that are old, the fence waits for replication",
+        arguments: [true, false])
+    func fenceWaitsForReplication(hasUndelivered: Bool) {
         var status = Router.hot
-        status.hasUndelivered = true
+        status.hasUndelivered = hasUndelivered
+        status.areNumbersStale = !hasUndelivered
         var router = hotStandby(status)
         let steps = router.at(20_500, .roleMessageReceived(.released, term: 3)).steps
         #expect(!steps.contains("lower fence"))

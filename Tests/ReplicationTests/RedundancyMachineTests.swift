@@ -53,6 +53,24 @@ import Testing
             ])
     }
 
+    @Test("the role counts as taken only when numbers that had grown old are raised")
+    func staleNumbers() {
+        var machine = RedundancyMachine()
+        var facts = RedundancyFacts()
+        var actions: [RedundancyMachine.Action] = []
+        (facts.isConfigured, facts.isStateful, facts.isActive, facts.areNumbersStale) = (true, true, false, true)
+        machine.handle(.factsChanged(facts), at: at(1), actions: &actions)
+        #expect(machine.status?.areNumbersStale == true)
+        facts.isActive = true
+        machine.handle(.factsChanged(facts), at: at(2), actions: &actions)
+        #expect(machine.state == .activeFast)
+        #expect(machine.status?.isRoleTaken == false)
+        facts.areNumbersStale = false
+        machine.handle(.factsChanged(facts), at: at(3), actions: &actions)
+        #expect(machine.state == .active)
+        #expect(machine.status?.isRoleTaken == true)
+    }
+
     @Test("taking and giving the role pass through FAST and DRAIN and are counted")
     func roles() {
         var machine = RedundancyMachine()

@@ -331,4 +331,39 @@ struct KernelTableTests {
         told = table.takeMoved()
         #expect(told.isEmpty)
     }
+
+    @Test("a role taken behind a long silence raises what may have been sent since, before anything is sent")
+    func staleTakeover() throws {
+        var standby = Standby()
+        standby.machine.settings.burstPacketsPerSecond = 100
+        standby.copy([.sa(sa(2, outbound: true, sent: 500)), .sa(sa(3, outbound: true)), .sa(sa(1))])
+        standby.work()
+        standby.now = standby.now + .seconds(14)
+        #expect(!standby.machine.areNumbersStale(at: standby.now))
+        standby.now = standby.now + .seconds(46)
+        #expect(standby.machine.areNumbersStale(at: standby.now))
+        standby.give(.peerForgotten)
+        standby.give(.staleRoleTaken)
+        #expect(standby.machine.raisesLeft == 2)
+        standby.written = []
+        // Out of memory: the raise is made again. What the kernel refuses for good must not send.
+        standby.codes = [12, 22]
+        standby.work()
+        #expect(standby.machine.raisesLeft > 0)
+        standby.now = standby.now + .seconds(1)
+        standby.work()
+        #expect(standby.machine.raisesLeft == 0)
+        var raised: [UInt32: UInt64] = [:]
+        var deleted: [UInt32] = []
+        for operation in standby.written {
+            switch operation {
+            case .writeNumbers(let numbers): raised[numbers.key.spi] = numbers.replay.outbound
+            case .deleteSA(let key): deleted.append(key.spi)
+            default: Issue.record("unexpected \(operation)")
+            }
+        }
+        #expect(raised[2] ?? 0 >= 500 + 1_600 + 6_000)
+        #expect(raised[3] ?? 0 >= 1_600 + 6_000)
+        #expect(deleted.count == 1)
+    }
 }

@@ -62,6 +62,41 @@ import Testing
         }
     }
 
+    @Test("the margin covers a burst that no report has shown, until reports count as old and a little on")
+    func burst() {
+        var fast = settings
+        fast.burstPacketsPerSecond = 1 << 20
+        var margin = SequenceMargin(isExtended: false)
+        margin.reported(5, at: at(1))
+        #expect(margin.target(fast) == 5 + 16 << 20)
+        // A configured margin above that stays.
+        fast.outboundInterval = 40_000_000
+        #expect(margin.target(fast) == 40_000_005)
+    }
+
+    @Test("behind a silence the target is what may have been sent meanwhile, and none where that has no bound")
+    func silence() {
+        var fast = settings
+        fast.burstPacketsPerSecond = 1 << 20
+        for isExtended in [false, true] {
+            var margin = SequenceMargin(isExtended: isExtended)
+            margin.reported(5, at: at(1))
+            #expect(margin.target(fast, silence: .seconds(60)) == 5 + 76 << 20)
+            #expect(margin.decide(current: 5 + 76 << 20, fast, silence: .seconds(60)) == .keep)
+        }
+        // A faster SA is bounded by four times its rate.
+        var faster = SequenceMargin(isExtended: false)
+        faster.reported(0, at: at(1))
+        faster.reported(1_000_000, at: at(2))
+        #expect(faster.target(fast, silence: .seconds(60)) == 1_000_000 + 4_000_000 * 14 + 4_000_000 * 60)
+        // 32 bits are used up after an hour; 64 bits must not jump so far that a receiver takes it for a step back.
+        let plain = SequenceMargin(isExtended: false)
+        #expect(plain.decide(current: 0, fast, silence: .seconds(4_000)) == .rekeyRequired)
+        let extended = SequenceMargin(isExtended: true)
+        #expect(extended.target(fast, silence: .seconds(1_000)) != nil)
+        #expect(extended.decide(current: 0, fast, silence: .seconds(1_030)) == .rekeyRequired)
+    }
+
     @Test("32-bit numbers end in a rekey, never in a wrap", arguments: [0, 1, 2])
     func wrap32(step: UInt64) {
         var margin = SequenceMargin(isExtended: false)

@@ -145,6 +145,7 @@ final class KernelReplicator {
     func change(isActive: Bool) {
         machine.handle(.peerForgotten)
         if isActive {
+            machine.beginTelling()
             startReading(machine.areTablesRead ? .unhurried : .hurried)
         } else {
             // What this node sent until now must be known before anything is written over it.

@@ -103,8 +103,18 @@ final class KernelTables {
     /// An Active does so for an inherited SA that has just come.
     @discardableResult
     func advanceCounters(at now: Instant, only identity: SAIdentity? = nil) -> Bool {
-        guard let xfrm, isStandby() || identity.map(isInherited) ?? false else { return false }
-        let writes = counters.writes(at: now, only: identity)
+        guard isStandby() || identity.map(isInherited) ?? false else { return false }
+        return write(counters.writes(at: now, only: identity))
+    }
+
+    /// An Active raises numbers that had grown old when it took the role; true when all of them are in the kernel.
+    func raiseStaleNumbers(at now: Instant, limit: Int) -> Bool {
+        let writes = counters.writes(at: now)
+        return write(Array(writes.prefix(limit))) && writes.count <= limit
+    }
+
+    private func write(_ writes: [OutboundCounters.Write]) -> Bool {
+        guard let xfrm else { return false }
         guard !writes.isEmpty else { return true }
         let requests = writes.map { XFRMRequest.setReplay($0.identity, $0.replay, mark: $0.mark) }
         guard let codes = try? xfrm.batch(requests) else {
@@ -113,8 +123,10 @@ final class KernelTables {
         }
         for (write, code) in zip(writes, codes) {
             if code == 0 { counters.noteWritten(write) } else { count("kernel.counterRefused") }
+            // What is gone sends nothing.
+            if code == SystemCode.noSuchProcess { counters.forget(write.identity) }
         }
-        return codes.allSatisfy { $0 == 0 }
+        return codes.allSatisfy { $0 == 0 || $0 == SystemCode.noSuchProcess }
     }
 
     /// Takes the SAs that came while this process was busy, before it is said that it watches.

@@ -65,6 +65,9 @@ extension ReplicationProcess {
             keeper.forgetPeer()
             kernel?.counters.forgetPeer()
         }
+        kernel?.counters.forgetRole()
+        numbers = NumberWatch()
+        if fresh.isActive, former != nil { raiseStaleNumbers() }
         if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
         // Routes first: a packet from the inside finds its way only with them.
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
@@ -89,7 +92,7 @@ extension ReplicationProcess {
         isTakeoverComplete = true
         kernel?.refreshSAs()
         // A process that was started anew does not know whether it had the role.
-        if wasActive != false { kernel?.counters.noteSuccessor() }
+        if wasActive != false { kernel?.counters.noteSuccessor(at: reactor.now) }
         kernel?.advanceCounters(at: reactor.now)
         if isReplicating {
             charon?.decide(isActive: false)

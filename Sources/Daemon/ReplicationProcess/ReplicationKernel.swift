@@ -62,6 +62,9 @@ extension RedundancyFacts {
         facts.isVerified = replicator.machine.refusedCount == 0
         // Numbers are written with the SA itself.
         facts.areCountersInstalled = true
+        facts.areNumbersStale =
+            replicator.machine.raisesLeft > 0
+            || (facts.isActive == false && replicator.machine.areNumbersStale(at: reactor.now))
         facts.kernelFault = replicator.standbyFault
         return facts
     }

@@ -82,6 +82,7 @@ final class ReplicationProcess {
     /// Children that passed their soft end while this node was standby.
     var overdueRekeys = OverdueRekeys()
     var leftovers = LeftoverSearch()
+    var numbers = NumberWatch()
     /// False behind a borrowed journal, until charon was seen to hold nothing beyond it.
     var isCoverageKnown = true
     var machineTimer: TimerToken?

@@ -164,7 +164,8 @@ extension ReplicationProcess {
     // MARK: Counters
 
     private func install(_ number: UInt64, _ isLast: Bool, _ counters: [Frame.Counter]) {
-        guard let kernel, kernel.counters.take(report: number, isLast: isLast, counters) else { return }
+        guard let kernel, kernel.counters.take(report: number, isLast: isLast, counters, at: reactor.now)
+        else { return }
         kernel.refreshSAs()
         kernel.advanceCounters(at: reactor.now)
         if role?.isActive != true, kernel.counters.isInstalled { drive(.countersInstalled(number: number)) }
@@ -182,17 +183,5 @@ extension ReplicationProcess {
         if let replicator { return replicator.reportNumbers() }
         kernel.refreshSAs()
         drive(.countersTaken(kernel.counters.report(number: session.lastCounterReport + 1)))
-        guard session.flow == .sending else { return }
-        let exceeded = kernel.counters.exceeded
-        if !exceeded.isEmpty, session.isPeerHot { count("counters.marginExceeded") }
-        for identity in kernel.counters.exhausted { rekey(outbound: identity) }
-    }
-
-    private func rekey(outbound identity: SAIdentity) {
-        let children = charon?.listing.flatMap(\.children) ?? []
-        guard let child = children.first(where: { $0.spis.outbound == identity.spi }), child.state == "INSTALLED"
-        else { return }
-        count("counters.rekeyed")
-        charon?.rekey(child: child.uniqueID)
     }
 }

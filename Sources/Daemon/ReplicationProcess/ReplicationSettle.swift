@@ -83,6 +83,8 @@ extension ReplicationProcess {
         facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
         if let replicator { return facts.completed(by: replicator, isDelivered: isDelivered(at: now)) }
+        facts.areNumbersStale =
+            numbers.isRaising || (role?.isActive == false && kernel?.counters.areStale(at: now) ?? false)
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered(at: now)
@@ -189,19 +191,26 @@ extension ReplicationProcess {
         case true?:
             checkAuthority(at: reactor.now)
             reportCounters()
+            watchNumbers()
             if isReplicating { drive(.digestTaken(replicator?.machine.table.digest ?? keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
             if tickCount % routeCheckSeconds == 0 { scheduleRoutes(afterMilliseconds: 0) }
-        case false? where replicator != nil: reconcileBypass(isComparisonDue)
+        case false? where replicator != nil:
+            if isNobodyActive { replicator?.handle(.idleSeen) }
+            reconcileBypass(isComparisonDue)
         case false?:
             reconcileBypass(isComparisonDue)
             kernel?.refreshSAs()
+            if isNobodyActive { kernel?.counters.noteIdle(at: reactor.now) }
             kernel?.advanceCounters(at: reactor.now)
             if keeper.isEqual, isComparisonDue || !isVerified { charon?.wantComparison() }
         case nil: break
         }
         settle()
     }
+
+    /// Neither node is Active, and so neither sends.
+    private var isNobodyActive: Bool { session.phase == .established && session.peerReport?.isActive == false }
 
     /// How often standing routes are compared with the wanted ones, in seconds: the more there are, the less often.
     private var routeCheckSeconds: Int { Self.comparisonSeconds * (1 + (kernel?.tunnels.count ?? 0) / 1000) }

@@ -66,7 +66,8 @@ struct Scheme: Equatable {
         SequenceMargin.Settings(
             outboundInterval: UInt64(maps.map(\.outboundReplayInterval).max() ?? 100_000),
             reportInterval: .milliseconds(Self.reportMilliseconds), hold: .milliseconds(group.holdMilliseconds),
-            lease: .milliseconds(min(max((group.holdMilliseconds + 999) / 1000, 1), 3) * 1000))
+            lease: .milliseconds(min(max((group.holdMilliseconds + 999) / 1000, 1), 3) * 1000),
+            burstPacketsPerSecond: SequenceMargin.burstPacketsPerSecond)
     }
 
     /// How often the Active reports its outbound sequence numbers.

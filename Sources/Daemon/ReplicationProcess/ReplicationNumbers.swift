@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import LinuxIO
+import Primitives
+import Replication
+import SecurityAssociations
+import StrongSwan
+
+/// What the process knows of sequence numbers that are out of bounds.
+struct NumberWatch {
+    /// Numbers that had grown old when the role was taken are not all raised yet: the fence waits.
+    var isRaising = false
+    /// The peer was HOT since this node has the role: it has numbers that can be outrun.
+    var hadHotPeer = false
+    /// SAs of an Active that the peer would have to raise before it sends.
+    var exceededCount = 0
+    /// SAs near the end of their numbers.
+    var exhaustedCount = 0
+    /// The numbers' faults in sentences, for the screens.
+    var warnings: [String] {
+        var warnings: [String] = []
+        if exceededCount > 0 {
+            warnings.append(
+                "\(exceededCount) SAs have sent more than the margin beyond what the peer acknowledged: "
+                    + "a takeover raises their numbers before it sends")
+        }
+        if exhaustedCount > 0 {
+            warnings.append("\(exhaustedCount) SAs are near the end of their sequence numbers and need new keys")
+        }
+        return warnings
+    }
+}
+
+extension ReplicationProcess {
+    /// Numbers raised in one step of a takeover without a recent report.
+    private static var raisedPerStep: Int { 256 }
+    private static var raisePause: Interval { .milliseconds(10) }
+
+    /// The role is taken without a recent word of the former Active: what it may have sent since is counted first.
+    ///
+    /// Failover keeps its fence until `isRaising` is over, or the address would send with numbers that were used.
+    func raiseStaleNumbers() {
+        let now = reactor.now
+        if let replicator {
+            guard replicator.machine.areNumbersStale(at: now) else { return }
+            log(Self.staleLine)
+            return replicator.handle(.staleRoleTaken)
+        }
+        guard let kernel, kernel.counters.areStale(at: now) else { return }
+        log(Self.staleLine)
+        kernel.refreshSAs()
+        kernel.counters.beginStaleTakeover(at: now)
+        numbers.isRaising = true
+        continueRaising()
+    }
+
+    private static var staleLine: String {
+        "%CRYPTO-4-SEQUENCE: the former Active has not told its sequence numbers for long: they are raised before "
+            + "anything is sent"
+    }
+
+    private func continueRaising() {
+        guard numbers.isRaising, let kernel else { return }
+        if kernel.raiseStaleNumbers(at: reactor.now, limit: Self.raisedPerStep) {
+            numbers.isRaising = false
+            return settleSoon()
+        }
+        reactor.schedule(at: reactor.now + Self.raisePause) { [unowned self] in continueRaising() }
+    }
+
+    /// Looks, while Active, for SAs that outran the margin or near their end; the latter are rekeyed, a few at a time.
+    func watchNumbers() {
+        guard isReplicating else { return }
+        var fresh = numbers
+        fresh.hadHotPeer = numbers.hadHotPeer || session.isPeerHot
+        if let replicator {
+            fresh.exceededCount = replicator.machine.table.exceededCount(by: replicator.machine.settings)
+            fresh.exhaustedCount = replicator.machine.table.exhaustedCount(by: replicator.machine.settings)
+        } else if let kernel {
+            if session.flow != .sending { kernel.refreshSAs() }
+            kernel.counters.judgeExhaustion()
+            fresh.exceededCount = kernel.counters.exceeded.count
+            let exhausted = kernel.counters.exhausted
+            fresh.exhaustedCount = exhausted.count
+            rekey(outbound: exhausted)
+        }
+        if !fresh.hadHotPeer { fresh.exceededCount = 0 }
+        if fresh.exceededCount > numbers.exceededCount {
+            counts["counters.marginExceeded", default: 0] += fresh.exceededCount - numbers.exceededCount
+        }
+        let isNews =
+            (fresh.exceededCount > 0) != (numbers.exceededCount > 0)
+            || (fresh.exhaustedCount > 0) != (numbers.exhaustedCount > 0)
+        numbers = fresh
+        guard isNews else { return }
+        for warning in fresh.warnings { log("%CRYPTO-4-SEQUENCE: \(warning)") }
+        if fresh.warnings.isEmpty { log("%CRYPTO-5-SEQUENCE: all sequence numbers are within their bounds again") }
+    }
+
+    /// Rekeys children whose numbers end; charon holds a child once asked in another state than INSTALLED.
+    private func rekey(outbound identities: [SAIdentity]) {
+        guard !identities.isEmpty else { return }
+        let spis = Set(identities.map(\.spi))
+        let children = (charon?.listing ?? []).flatMap(\.children)
+        for child in children.filter({ $0.state == "INSTALLED" && spis.contains($0.spis.outbound) })
+            .prefix(Limits.overdueRekeyCount)
+        {
+            count("counters.rekeyed")
+            charon?.rekey(child: child.uniqueID)
+        }
+    }
+}
