@@ -265,6 +265,12 @@ final class CharonModel: ProcessModel {
         if let holder { rekeyChild(at: holder) }
     }
 
+    /// The same, for the child with this inbound SPI, which is its number in listings.
+    func rekey(inbound spi: UInt32) {
+        let child = ikes.flatMap(\.children).first { $0.spis.inbound == spi }
+        if let child { rekey(outbound: child.spis.outbound) }
+    }
+
     private func rekeyIKE(at place: Int) {
         guard let tunnel = ikes[place].tunnel else { return }
         let old = ikes[place].spis

@@ -237,6 +237,7 @@ final class FailoverModel: ProcessModel {
             request { $0.holdAddress(leaseSeconds: seconds) }
         case .deleteAddress: request { $0.deleteAddress() }
         case .announce: simulation.lan.announce(from: node)
+        case .probe: probe()
         case .sendRole(let message, let term):
             simulation.note("\(node.name): says \(message), term \(term)")
             tellReplication(.role(message, term: term))
@@ -277,6 +278,12 @@ final class FailoverModel: ProcessModel {
         guard hasFailedToSend else { return }
         hasFailedToSend = false
         pending.append(.sendSucceeded)
+    }
+
+    /// Mirrors GroupRunner.swift `startProbe`: the VPN peer is a neighbour on the segment, and answers if frames pass.
+    private func probe() {
+        guard simulation.lan.reachesNeighbours(node), simulation.lan.reachesNeighbours(node) else { return }
+        after(simulation.microseconds(100...1_000)) { [unowned self] in handle(.probeFinished(.answered)) }
     }
 
     /// A replication process was started and connected.

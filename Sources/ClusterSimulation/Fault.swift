@@ -10,6 +10,8 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
     case syncCut(from: Int, isBothWays: Bool)
     /// The association's packets are lost, so many of 100, and retransmitted.
     case syncNoise(loss: Int)
+    /// The switch passes nothing from or to a node, whose interface keeps its carrier.
+    case deadPort(Int)
     /// A node's LAN interface loses carrier.
     case lanLink(Int)
     /// A node's tracked inside link loses carrier.
@@ -47,6 +49,7 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
             "LAN loses \(loss) %, doubles \(duplicates) %, delays up to \(delay) µs"
         case .syncCut(let from, let isBothWays): "association cut from \(name(from))\(isBothWays ? ", both ways" : "")"
         case .syncNoise(let loss): "the association loses \(loss) %"
+        case .deadPort(let node): "\(name(node)) LAN port dead"
         case .lanLink(let node): "\(name(node)) LAN link down"
         case .insideLink(let node): "\(name(node)) inside link down"
         case .crash(let node, let kind, let actions): "\(name(node)) \(kind) crashes after \(actions) actions"

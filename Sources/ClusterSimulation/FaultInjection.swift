@@ -21,6 +21,7 @@ extension Simulation {
             (lan.lossPercent, lan.duplicatePercent, lan.extraDelayMicroseconds) = (loss, duplicates, delay)
         case .syncCut(let from, let isBothWays): setAssociation(from: from, isBothWays: isBothWays, isCut: true)
         case .syncNoise(let loss): association.lossPercent = loss
+        case .deadPort(let node): lan.isPortDead[node] = true
         case .lanLink(let node): nodes[node].kernel.setCarrier(false)
         case .insideLink(let node): nodes[node].setInside(false)
         case .crash(let node, let kind, let actions):
@@ -51,6 +52,7 @@ extension Simulation {
         case .lanNoise: (lan.lossPercent, lan.duplicatePercent, lan.extraDelayMicroseconds) = (0, 0, 0)
         case .syncCut(let from, let isBothWays): setAssociation(from: from, isBothWays: isBothWays, isCut: false)
         case .syncNoise: association.lossPercent = 0
+        case .deadPort(let node): lan.isPortDead[node] = false
         case .lanLink(let node): nodes[node].kernel.setCarrier(true)
         case .insideLink(let node): nodes[node].setInside(true)
         case .stall(let node, let kind): nodes[node].process(kind).resume()

@@ -28,6 +28,8 @@ final class Kernel: ProcessModel {
     /// charon installs the policies that use an SA behind it, and is that long about it at least.
     private static let policyDelay: UInt64 = 250_000
     private var inbound: Set<UInt32> = []
+    /// Rises when a VPN peer's packet comes in.
+    var inboundState: UInt64 = 0
     private var expiry: UInt64 = 0
     private var expiryCheckAt: UInt64?
 

@@ -10,6 +10,8 @@ final class LAN {
     /// `isCut[from][to]`.
     var isCut: [[Bool]]
     var lossPercent = 0
+    /// Nodes whose port passes nothing, although their interfaces have carrier.
+    var isPortDead: [Bool]
     var duplicatePercent = 0
     /// Up to so much later, and so out of order.
     var extraDelayMicroseconds: UInt64 = 0
@@ -20,6 +22,7 @@ final class LAN {
         self.simulation = simulation
         let count = simulation.settings.priorities.count
         isCut = Array(repeating: Array(repeating: false, count: count), count: count)
+        isPortDead = Array(repeating: false, count: count)
         heardAt = Array(repeating: Array(repeating: 0, count: count), count: count)
     }
 
@@ -30,7 +33,9 @@ final class LAN {
         guard node.kernel.hasCarrier else { return }
         for other in simulation.nodes where other !== node {
             let isLost = simulation.losesNextMessage()
-            guard !isLost, !isCut[node.index][other.index], !simulation.chance(lossPercent) else {
+            guard !isLost, !isCut[node.index][other.index], !isPortDead[node.index], !isPortDead[other.index],
+                !simulation.chance(lossPercent)
+            else {
                 simulation.note("lost: \(message.operation) \(message.state.name) of \(node.name)")
                 continue
             }
@@ -39,11 +44,16 @@ final class LAN {
         }
     }
 
+    /// Whether a frame of this node gets through to a neighbour that is none of the nodes, or back.
+    func reachesNeighbours(_ node: Node) -> Bool {
+        node.kernel.hasCarrier && !isPortDead[node.index] && !simulation.chance(lossPercent)
+    }
+
     /// Gratuitous ARP: what matters of it is whose port the switch and the neighbours learn.
     func announce(from node: Node) { learn(node) }
 
     private func learn(_ node: Node) {
-        guard node.kernel.hasCarrier else { return }
+        guard node.kernel.hasCarrier, !isPortDead[node.index] else { return }
         owner = node.index
     }
 

@@ -30,6 +30,8 @@ extension ReplicationModel {
         }
         counters.forgetRole()
         isRaising = false
+        overdueRekeys.forget()
+        lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
         if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
     }
@@ -166,6 +168,7 @@ extension ReplicationModel {
             let gateways: Set = [ClusterSettings.virtualAddress]
             kernel.remove(leftovers: leftovers.leftovers(among: sas, listing: listing, gateways: gateways))
             askForUncovered(listing)
+            for child in overdueRekeys.next(in: listing) { node.charon.rekey(inbound: child) }
         }
     }
 

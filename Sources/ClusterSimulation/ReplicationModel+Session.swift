@@ -30,6 +30,7 @@ extension ReplicationModel {
         case .closeAssociation: closeAssociation()
         case .noteEstablished: noteEstablished()
         case .noteEnded(let reason):
+            heldAtLoss = Set(kernel.outbound.map(\.spi))
             keeper.forgetPeer()
             counters.forgetPeer()
             simulation.note("\(node.name): the session is down: \(reason)")
@@ -56,6 +57,10 @@ extension ReplicationModel {
             tellFailover(message, term: term)
         case .noteActiveTerm(let term):
             tellFailover(.answer(nonce: RoleMessage.briefing, isActive: true), term: term)
+        case .noteOutrankedTerm(let term):
+            simulation.note("\(node.name): stays, for VPN peers were heard later here")
+            tellFailover(.answer(nonce: RoleMessage.briefing, isActive: false), term: term)
+        case .noteOverlap: noteOverlap()
         case .noteSilence: settle()
         case .notePeer, .noteOverdue: break
         case .count(let name): simulation.checker.counted(name.description, on: node)
@@ -139,6 +144,21 @@ extension ReplicationModel {
             return settleSoon()
         }
         after(10 * millisecond) { [unowned self] in continueRaising() }
+    }
+
+    /// Mirrors ReplicationNumbers.swift `noteOverlap`.
+    private func noteOverlap() {
+        charon.list { [unowned self] listing in
+            guard role?.isActive == true, let listing else { return }
+            overdueRekeys.noteShared(in: listing, held: heldAtLoss)
+        }
+    }
+
+    /// Mirrors ReplicationNumbers.swift `watchTraffic`.
+    func watchTraffic() {
+        let state = kernel.inboundState
+        defer { lastInboundState = state }
+        if let last = lastInboundState, state > last { drive(.peerTrafficSeen) }
     }
 
     /// Mirrors ReplicationNumbers.swift `watchNumbers`.

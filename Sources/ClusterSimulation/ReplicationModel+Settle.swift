@@ -120,6 +120,7 @@ extension ReplicationModel {
             checkAuthority()
             reportCounters()
             watchNumbers()
+            watchTraffic()
             if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
         case false?:

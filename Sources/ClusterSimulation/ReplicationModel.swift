@@ -53,6 +53,9 @@ final class ReplicationModel: ProcessModel {
     var uncovered: Set<IKESPIPair> = []
     var leftovers = LeftoverSearch()
     var isRaising = false
+    var overdueRekeys = OverdueRekeys()
+    var lastInboundState: UInt64?
+    var heldAtLoss: Set<UInt32>?
     var isCoverageKnown = true
     var tickCount = 0
     var isSettling = false
@@ -92,7 +95,7 @@ final class ReplicationModel: ProcessModel {
         (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
         (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
-        isRaising = false
+        (isRaising, overdueRekeys, lastInboundState, heldAtLoss) = (false, OverdueRekeys(), nil, nil)
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
         (toldNews, judgedFacts) = (nil, nil)

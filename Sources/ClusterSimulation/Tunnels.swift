@@ -105,7 +105,10 @@ final class Tunnels {
     private func tick() {
         simulation.schedule(after: simulation.microseconds(30_000...70_000)) { [self] in
             let count = max(packetsPerSecond / 20, 1)
-            for node in simulation.nodes { emit(from: node, count: count) }
+            for node in simulation.nodes {
+                emit(from: node, count: count)
+                if isReachable(node), !node.kernel.outbound.isEmpty { node.kernel.inboundState += 1 }
+            }
             tick()
         }
     }

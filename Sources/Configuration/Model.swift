@@ -107,7 +107,7 @@ public struct Model: Hashable, Sendable {
         public var tracks: [Track] = []
         /// `standby G follow NAME`: no election of its own.
         public var follows: String?
-        /// `standby G probe ADDRESS`: the neighbour that proves this segment works; kept, not used in this release.
+        /// `standby G probe ADDRESS`: the neighbour that proves that this segment works.
         public var probe: IPv4Address?
 
         /// Makes a group with IOS's defaults.

@@ -6,7 +6,8 @@ public import Primitives
 /// Whole Ethernet frames for a packet socket, where the source must be the virtual MAC.
 public enum Frames {
     private static let etherTypeIPv4: UInt16 = 0x0800
-    private static let etherTypeARP: UInt16 = 0x0806
+    /// The EtherType of ARP.
+    public static let etherTypeARP: UInt16 = 0x0806
     private static let internetworkControl: UInt8 = 0xc0
     private static let protocolUDP: UInt8 = 17
 
@@ -67,19 +68,43 @@ public enum Frames {
 
     /// A gratuitous ARP frame that binds `address` to `mac`, sent from `mac` to everybody.
     public static func gratuitousARP(_ form: ARPForm, address: IPv4Address, mac: MACAddress) -> [UInt8] {
+        arp(
+            form, sender: (mac, address), target: (form == .request ? MACAddress(0) : MACAddress.broadcast, address))
+    }
+
+    /// An ARP request for a neighbour's MAC, sent to everybody.
+    public static func arpRequest(for neighbour: IPv4Address, from address: IPv4Address, mac: MACAddress) -> [UInt8] {
+        arp(.request, sender: (mac, address), target: (MACAddress(0), neighbour))
+    }
+
+    private static func arp(
+        _ form: ARPForm, sender: (mac: MACAddress, address: IPv4Address),
+        target: (mac: MACAddress, address: IPv4Address)
+    ) -> [UInt8] {
         var frame = ByteWriter(capacity: 42)
         frame.write(bytes: MACAddress.broadcast.octets)
-        frame.write(bytes: mac.octets)
+        frame.write(bytes: sender.mac.octets)
         frame.write(etherTypeARP)
         frame.write(UInt16(1))
         frame.write(etherTypeIPv4)
         frame.write(UInt8(6))
         frame.write(UInt8(4))
         frame.write(form.rawValue)
-        frame.write(bytes: mac.octets)
-        frame.write(address)
-        frame.write(bytes: (form == .request ? MACAddress(0) : MACAddress.broadcast).octets)
-        frame.write(address)
+        frame.write(bytes: sender.mac.octets)
+        frame.write(sender.address)
+        frame.write(bytes: target.mac.octets)
+        frame.write(target.address)
         return frame.bytes
+    }
+
+    /// Whether a frame is an ARP reply in which the neighbour tells its MAC.
+    public static func isARPReply(_ frame: [UInt8], from neighbour: IPv4Address) -> Bool {
+        var reader = ByteReader(frame)
+        guard (try? reader.skip(12)) != nil, (try? reader.read(UInt16.self)) == etherTypeARP,
+            (try? reader.read(UInt16.self)) == 1, (try? reader.read(UInt16.self)) == etherTypeIPv4,
+            (try? reader.read(UInt16.self)) == 6 << 8 | 4, (try? reader.read(UInt16.self)) == ARPForm.reply.rawValue,
+            (try? reader.skip(6)) != nil, let sender = try? reader.readIPv4()
+        else { return false }
+        return sender == neighbour
     }
 }

@@ -23,6 +23,8 @@ public enum GroupAction: Hashable, Sendable, Encodable {
     case deleteAddress(IPv4Address)
     /// Send gratuitous ARP, both forms.
     case announce(IPv4Address)
+    /// Probe a neighbour on the segment, once, and answer with `probeFinished` as soon as it is known.
+    case probe
     /// Say something to the peer over the association.
     case sendRole(RoleMessage, term: UInt64)
     /// Tell replication the role.

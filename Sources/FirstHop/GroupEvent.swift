@@ -35,6 +35,8 @@ public enum GroupEvent: Hashable, Sendable, Codable {
     case sendSucceeded
     /// Everything received before the stall has been handed in (the answer to `drainReceived`).
     case drained
+    /// How the probe asked for by `probe` ended.
+    case probeFinished(ProbeResult)
     /// A deadline may have passed; calling too early is harmless.
     case deadlineReached
 }

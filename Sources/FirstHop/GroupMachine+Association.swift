@@ -64,7 +64,13 @@ extension GroupMachine {
         case .requestRole(let claim): answerRequest(claim, at: now, actions: &actions)
         case .declined(let reason): receiveDeclined(reason, at: now, actions: &actions)
         case .question(let nonce):
-            answer(nonce, at: now, actions: &actions)
+            answer(nonce, showsEvidence: false, at: now, actions: &actions)
+        case .evidenceQuestion(let nonce):
+            answer(nonce, showsEvidence: true, at: now, actions: &actions)
+        case .evidence(let nonce, let evidence):
+            (isPeerActive, peerActiveAt) = (true, now)
+            receiveEvidence(nonce, evidence, term: term, at: now, actions: &actions)
+        case .segmentRequest(let claim): answerSegmentRequest(claim, at: now, actions: &actions)
         case .answer(let nonce, let isActive):
             receiveAnswer(nonce, isActive: isActive, term: term, at: now, actions: &actions)
         }
@@ -113,6 +119,7 @@ extension GroupMachine {
             case .settled, .awaitingReady, .prepared, .requesting, .draining: break
             }
             lowerHeldFence(reason: "the old Active has released", at: now, actions: &actions)
+            announceSurvivor(at: now, actions: &actions)
         case .standby:
             completePreparedTakeover(reason: "released by the peer", at: now, actions: &actions)
         case .listen, .speak:
@@ -191,7 +198,9 @@ extension GroupMachine {
     private var areOrdersFresh: Bool { redundancy.isAssociationUp && !awaitsGreeting && !isCatchingUp }
 
     /// Says whether this node is Active; one that has just woken says so when it knows.
-    private mutating func answer(_ nonce: UInt64, at now: Instant, actions: inout [GroupAction]) {
+    private mutating func answer(
+        _ nonce: UInt64, showsEvidence: Bool, at now: Instant, actions: inout [GroupAction]
+    ) {
         if peerGreeting == nil {
             peerGreeting = nonce
         } else {
@@ -201,6 +210,7 @@ extension GroupMachine {
             unansweredNonce = nonce
             return
         }
+        if showsEvidence, state == .active { return answerForEvidence(nonce, at: now, actions: &actions) }
         actions.append(.sendRole(.answer(nonce: nonce, isActive: state == .active), term: term))
     }
 
@@ -239,6 +249,7 @@ extension GroupMachine {
     ) {
         isPeerActive = isActive
         peerActiveAt = isActive ? now : nil
+        if !isActive { announceSurvivor(at: now, actions: &actions) }
         if nonce == greetingNonce { awaitsGreeting = false }
         if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
@@ -265,12 +276,7 @@ extension GroupMachine {
         phase = .settled
         switch (hint, isActive) {
         case (.activeSilent, true):
-            if !hasLoggedLostHellos {
-                hasLoggedLostHellos = true
-                actions.append(.log(.warning, "the Active's hellos are lost, but it says that it is Active: staying"))
-            }
-            activeSeen = activeSeen.map { ($0.address, now) }
-            activeDeadline = now + hello
+            stayBehindActive(nil, at: now, actions: &actions)
         case (.activeResigned, true):
             actions.append(.count("resign.refuted"))
         case (.otherActive(let isBetter), true):
@@ -306,6 +312,7 @@ extension GroupMachine {
         roleTerm = highestTerm
         if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
         proclaim(actions: &actions)
+        announceSurvivor(at: now, actions: &actions)
     }
 
     /// The peer we hold for Active says at the start of a session that it is not: it was restarted, its fence is up.

@@ -16,6 +16,7 @@ extension GroupMachine {
         consider(switchoverAskedAt.map { $0 + GroupTiming.switchoverWait })
         guard phase != .draining, !isCatchingUp else { return next }
         consider(phaseDeadline)
+        consider(segmentDeadline)
         consider(leaseDeadline)
         consider(announcements.first)
         consider(helloDeadline)
@@ -93,6 +94,7 @@ extension GroupMachine {
             actions.append(.switchoverRefused(code: "switchover-timeout", message: "the peer has not become Active"))
         }
         guard phase != .draining, !isCatchingUp else { return }
+        reachSegmentDeadlines(at: now, actions: &actions)
         if isDue(phaseDeadline, at: now) { endPhase(at: now, actions: &actions) }
         if isDue(fenceHeldUntil, at: now) {
             lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
@@ -149,7 +151,7 @@ extension GroupMachine {
         if state == .standby, redundancy.isStateful, redundancy.isAssociationUp,
             activeSeen.map({ isPeer($0.address) }) ?? true
         {
-            ask(.activeSilent, at: now, actions: &actions)
+            askForEvidence(at: now, actions: &actions)
             return
         }
         activeDeadline = nil

@@ -35,6 +35,7 @@ extension GroupMachine {
         let router = KnownRouter(address: source, priority: message.priority, heardAt: now)
         switch (message.operation, message.state) {
         case (.hello, .active) where state == .active, (.coup, _) where state == .active:
+            otherActive = router
             reportOtherActive(source, at: now, actions: &actions)
         case (.hello, .active):
             activeRouter = router

@@ -16,6 +16,7 @@ extension GroupMachine {
         }
         actions.append(.count("hello.received"))
         hasHeardAnybody = true
+        lastHeardAt = now
         guard !settings.isFollower else { return note(message, from: source, at: now, actions: &actions) }
         if let virtualAddress, message.virtualAddress != .any, message.virtualAddress != virtualAddress {
             actions.append(.count("hello.otherAddress"))
@@ -133,6 +134,8 @@ extension GroupMachine {
         actions: inout [GroupAction]
     ) {
         actions.append(.count("hello.otherActive"))
+        otherActive = router
+        owesAnnouncement = true
         if fenceHeldUntil != nil, isPeer(router.address) {
             // It lives and renews its lease: one sender, and that is not us as long as it is heard.
             fenceHeldUntil = fenceDeadline(behind: now)

@@ -9,7 +9,8 @@ extension GroupMachine {
 
     /// Whether a living, lower-priority Active stands in our place and preemption is allowed.
     private var hasLesserActive: Bool {
-        guard settings.preempt, !settings.isFollower, !hasYieldedToOperator, let active = activeRouter,
+        guard settings.preempt, !settings.isFollower, !hasYieldedToOperator, !segment.isOwnDoubted,
+            let active = activeRouter,
             active.priority < priority
         else { return false }
         return state == .listen || state == .speak || state == .standby

@@ -36,6 +36,8 @@ extension GroupMachine {
         remark = nil
         hasYieldedToOperator = false
         hasLoggedLostHellos = false
+        (otherActive, owesAnnouncement) = (nil, false)
+        (segment.isActiveDoubted, segment.isOwnDoubted, segment.nextProbeAt) = (false, false, nil)
         stateChangeCount += 1
         lastStateChangeAt = now
         actions.append(.announce(virtualAddress))
@@ -111,6 +113,7 @@ extension GroupMachine {
 
     private mutating func scheduleLease(at now: Instant) {
         leaseDeadline = now + Interval.seconds(settings.leaseSeconds) / 3
+        leaseRenewedAt = now
     }
 
     mutating func renewLease(at now: Instant, actions: inout [GroupAction]) {
@@ -124,8 +127,17 @@ extension GroupMachine {
 
     mutating func announceAgain(at now: Instant, actions: inout [GroupAction]) {
         guard let virtualAddress else { return }
+        owesAnnouncement = false
         actions.append(.announce(virtualAddress))
         announcements = GroupTiming.announcementRepeats.map { now + $0 }
+    }
+
+    /// Another Active was heard and is gone: neighbours and switches may have learned its MAC.
+    ///
+    /// While announcements still stand out there is no other: what is forged must not make a flood.
+    mutating func announceSurvivor(at now: Instant, actions: inout [GroupAction]) {
+        guard state == .active, owesAnnouncement, phase != .draining, announcements.isEmpty else { return }
+        announceAgain(at: now, actions: &actions)
     }
 
     /// Planned order, receiving side: everything stands but the fence, so that the node receives and emits nothing.

@@ -64,6 +64,8 @@ public struct GroupMachine: Sendable {
     public internal(set) var leaderState: HSRPState = .initial
     /// Whether all groups that follow this one could be Active.
     public internal(set) var areFollowersReady = true
+    /// Another router that was heard as Active while this node was; kept until it has been silent for a hold time.
+    public internal(set) var otherActive: KnownRouter?
     /// When the interface's start delay is over; nil while none runs.
     public internal(set) var startDeadline: Instant?
 
@@ -94,6 +96,12 @@ public struct GroupMachine: Sendable {
     var fenceHeldUntil: Instant?
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
+    var leaseRenewedAt: Instant?
+    /// Another Active may have taught the segment its own MAC: once it is gone this one announces itself again.
+    var owesAnnouncement = false
+    /// When any hello was heard last.
+    var lastHeardAt: Instant?
+    var segment = SegmentWatch()
     var announcements: [Instant] = []
     var lowerMACAt: Instant?
     var resigns: [Instant] = []
@@ -217,6 +225,8 @@ public struct GroupMachine: Sendable {
             failedSends = 0
         case .drained:
             finishDraining(at: now, actions: &actions)
+        case .probeFinished(let result):
+            finishProbe(result, at: now, actions: &actions)
         case .deadlineReached:
             break
         }

@@ -72,6 +72,10 @@ public enum GroupTiming {
     public static func signOfLife(_ hello: Interval) -> Interval { hello * 11 / 10 }
     /// How long an answer to a `question` may take before the hint is obeyed.
     public static let answerWait = Interval.milliseconds(50)
+    /// How long an answer with evidence may take, or one hello interval if that is shorter.
+    public static let evidenceWait = Interval.milliseconds(100)
+    /// How long a neighbour may take to answer a probe, or half a hello interval.
+    public static let probeWait = Interval.milliseconds(60)
     /// How long two Actives of a healed split wait for the association, which knows whose SAs live, before HSRP's order
     /// decides; the association tries every second, and its handshake takes a part of the next.
     public static let reunionWait = Interval.seconds(2)

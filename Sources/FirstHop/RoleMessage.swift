@@ -23,11 +23,19 @@ public enum RoleMessage: Hashable, Sendable, Codable {
     /// The answer to `question`: whether the sender is Active with a lease renewed in time.
     case answer(nonce: UInt64, isActive: Bool)
 
+    /// A `question` that asks an Active to show that its segment works; an older peer takes it for a `question`.
+    case evidenceQuestion(nonce: UInt64)
+    /// The answer of an Active to `evidenceQuestion`; an older peer takes it for an `answer`.
+    case evidence(nonce: UInt64, RoleEvidence)
+    /// Asks an Active without evidence for the role, because the sender's segment works; as `requestRole` for an older
+    /// peer, which never shows a lack of evidence.
+    case segmentRequest(priority: UInt8)
+
     /// Whether the message moves the role of whoever hears it.
     public var isOrder: Bool {
         switch self {
         case .prepareTakeover, .fenced, .released, .takeOver: true
-        case .ready, .requestRole, .declined, .question, .answer: false
+        case .ready, .requestRole, .declined, .question, .answer, .evidenceQuestion, .evidence, .segmentRequest: false
         }
     }
 
@@ -40,6 +48,9 @@ public enum RoleMessage: Hashable, Sendable, Codable {
     public var isBriefing: Bool {
         if case .answer(Self.briefing, _) = self { true } else { false }
     }
+
+    private static let segmentReason: UInt8 = 1
+    private static let evidenceWanted: UInt8 = 1
 
     /// Why a node does not give or take the role.
     public enum DeclineReason: UInt8, Sendable, CaseIterable, Codable {
@@ -76,6 +87,20 @@ public enum RoleMessage: Hashable, Sendable, Codable {
             writer.write(UInt8(9))
             writer.write(nonce)
             writer.write(UInt8(isActive ? 1 : 0))
+        // What follows the fields of a type is ignored by a node that does not know it.
+        case .segmentRequest(let priority):
+            writer.write(UInt8(6))
+            writer.write(priority)
+            writer.write(Self.segmentReason)
+        case .evidenceQuestion(let nonce):
+            writer.write(UInt8(8))
+            writer.write(nonce)
+            writer.write(Self.evidenceWanted)
+        case .evidence(let nonce, let evidence):
+            writer.write(UInt8(9))
+            writer.write(nonce)
+            writer.write(UInt8(1))
+            evidence.encode(into: &writer)
         }
     }
 
@@ -88,15 +113,28 @@ public enum RoleMessage: Hashable, Sendable, Codable {
         case 3: self = .fenced
         case 4: self = .released
         case 5: self = .takeOver
-        case 6: self = .requestRole(priority: try reader.read())
+        case 6:
+            let priority: UInt8 = try reader.read()
+            let reason: UInt8 = reader.isAtEnd ? 0 : try reader.read()
+            self = reason == Self.segmentReason ? .segmentRequest(priority: priority) : .requestRole(priority: priority)
         case 7:
             let code: UInt8 = try reader.read()
             guard let reason = DeclineReason(rawValue: code) else {
                 throw .invalid(field: "decline reason", value: UInt64(code))
             }
             self = .declined(reason: reason)
-        case 8: self = .question(nonce: try reader.read())
-        case 9: self = .answer(nonce: try reader.read(), isActive: try reader.read(UInt8.self) == 1)
+        case 8:
+            let nonce: UInt64 = try reader.read()
+            let wish: UInt8 = reader.isAtEnd ? 0 : try reader.read()
+            self = wish == Self.evidenceWanted ? .evidenceQuestion(nonce: nonce) : .question(nonce: nonce)
+        case 9:
+            let nonce: UInt64 = try reader.read()
+            let isActive = try reader.read(UInt8.self) == 1
+            if isActive, !reader.isAtEnd {
+                self = .evidence(nonce: nonce, try RoleEvidence(parsing: &reader))
+            } else {
+                self = .answer(nonce: nonce, isActive: isActive)
+            }
         default: throw .invalid(field: "role message type", value: UInt64(type))
         }
     }

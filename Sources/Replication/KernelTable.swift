@@ -41,6 +41,8 @@ public struct KernelTable: Sendable {
     private(set) var sas: [SAKey: SAEntry] = [:]
     private(set) var policies: [PolicyKey: PolicyEntry] = [:]
     private var moved: [SAKey: KernelReplay] = [:]
+    /// Rises whenever an inbound SA was seen to have received something.
+    public private(set) var inboundMoves: UInt64 = 0
     private var generation: UInt32 = 1
 
     /// Starts empty.
@@ -88,6 +90,7 @@ public struct KernelTable: Sendable {
     private mutating func note(_ replay: KernelReplay, of key: SAKey) {
         guard var entry = sas[key] else { return }
         entry.kernelOutbound = max(entry.kernelOutbound, replay.outbound)
+        if !entry.isOutbound, replay.inbound > entry.kernelInbound { inboundMoves &+= 1 }
         entry.kernelInbound = max(entry.kernelInbound, replay.inbound)
         sas[key] = entry
         let sent = replay.outbound > entry.toldOutbound

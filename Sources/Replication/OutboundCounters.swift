@@ -23,6 +23,8 @@ public struct OutboundCounters: Sendable {
         var needsRekey = false
         /// This node may have sent with the SA in a life that it does not remember.
         var isForgotten = false
+        /// Since when the Active's reports do not name it: it may go on under another destination, with the same key.
+        var unnamedSince: Instant?
     }
 
     private struct Pending: Sendable {
@@ -42,8 +44,8 @@ public struct OutboundCounters: Sendable {
     private var lastReport: UInt64?
     /// When it was last known what others may have sent at most: by a report, or because they sent nothing.
     private var vouchedAt: Instant?
-    /// How old that knowledge was when this node took the role, if it was too old; what others may have sent meanwhile.
-    private var silence: Interval = .zero
+    /// When this node took the role, if that knowledge was too old by then.
+    private var takenStaleAt: Instant?
     private var incomplete: [SAIdentity: UInt64] = [:]
     /// The last numbers of SAs that went, which this node may have sent: one that comes back starts behind them.
     private var departed: [SAIdentity: UInt64] = [:]
@@ -137,7 +139,7 @@ public struct OutboundCounters: Sendable {
                 entry.isForgotten = false
             }
             let decision = entry.margin.decide(
-                current: entry.kernel.replay.outbound, settings, silence: silence)
+                current: entry.kernel.replay.outbound, settings, silence: silence(of: entry))
             entry.needsRekey = decision == .rekeyRequired
             if let value = decision.number(last: entry.margin.last), value > entry.kernel.replay.outbound {
                 var replay = entry.kernel.replay
@@ -151,20 +153,28 @@ public struct OutboundCounters: Sendable {
     }
 
     /// Nobody sends with our SAs: the knowledge of their numbers does not grow old.
-    public mutating func noteIdle(at now: Instant) { vouchedAt = now }
+    public mutating func noteIdle(at now: Instant) {
+        vouchedAt = now
+        for (identity, entry) in entries where entry.unnamedSince != nil { entries[identity]?.unnamedSince = now }
+    }
 
-    /// Whether the Active may have passed the margin without our knowledge: it has not reported for too long.
+    /// Whether the Active may have passed a margin without our knowledge: it has not reported an SA for too long.
     public func areStale(at now: Instant) -> Bool {
         guard !entries.isEmpty, let vouchedAt else { return false }
-        return now.since(vouchedAt) > settings.exposure
+        let oldest = entries.values.compactMap(\.unnamedSince).min().map { min($0, vouchedAt) } ?? vouchedAt
+        return now.since(oldest) > settings.exposure
+    }
+
+    private func silence(of entry: Entry) -> Interval {
+        guard let takenStaleAt, let vouchedAt else { return .zero }
+        return takenStaleAt.since(entry.unnamedSince.map { min($0, vouchedAt) } ?? vouchedAt)
     }
 
     /// This node takes the role with numbers that are stale: from here on `writes` counts what may have been sent since.
     ///
     /// What no report has ever told of stands where this process found it.
     public mutating func beginStaleTakeover(at now: Instant) {
-        guard let vouchedAt else { return }
-        silence = now.since(vouchedAt)
+        takenStaleAt = now
         for (identity, entry) in entries where entry.reportedSequence == nil && reported[identity] == nil {
             entries[identity]?.margin.start(behind: entry.kernel.replay.outbound)
         }
@@ -177,6 +187,7 @@ public struct OutboundCounters: Sendable {
     public mutating func noteSuccessor(at now: Instant) {
         vouchedAt = now
         for (identity, entry) in entries {
+            entries[identity]?.unnamedSince = nil
             let sum = entry.kernel.replay.outbound.addingReportingOverflow(entry.margin.margin(settings))
             reported[identity] = sum.overflow ? .max : sum.partialValue
         }
@@ -197,6 +208,9 @@ public struct OutboundCounters: Sendable {
         incomplete = [:]
         lastReport = number
         vouchedAt = now
+        for (identity, entry) in entries {
+            entries[identity]?.unnamedSince = reported[identity] == nil ? entry.unnamedSince ?? now : nil
+        }
         return true
     }
 
@@ -251,7 +265,7 @@ public struct OutboundCounters: Sendable {
     /// The role changed: what was acknowledged to this node, and how old its knowledge was, belong to the former one.
     public mutating func forgetRole() {
         confirmed = [:]
-        silence = .zero
+        takenStaleAt = nil
     }
 
     /// Starts anew after a change of roles or of the peer; what the kernel holds is kept.

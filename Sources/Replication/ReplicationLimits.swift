@@ -45,6 +45,9 @@ public enum ReplicationLimits {
     public static let helloTimeout = Interval.seconds(3)
     /// The heartbeat's period.
     public static let heartbeatInterval = Interval.milliseconds(200)
+    /// By how much VPN peers must have been heard later by one of two Actives to decide between them; below it, which is
+    /// about how often they are looked at, the terms do.
+    public static let trafficDifferenceMilliseconds: UInt32 = 2_000
     /// How late a heartbeat of ours may be before orders that wait count as outdated.
     public static let lateness = Interval.milliseconds(300)
     /// Silence after which the peer's process counts as hanging although its kernel still answers.

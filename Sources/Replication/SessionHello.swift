@@ -68,6 +68,12 @@ public struct SessionHello: Hashable, Sendable, Codable {
     public var isActive = false
     /// What the sender holds.
     public var journal = JournalState()
+    /// How long ago a VPN peer's authenticated packet last came in, in milliseconds; `neverHeard` if none did, nil from
+    /// a build that does not say.
+    public var trafficMilliseconds: UInt32?
+
+    /// No authenticated packet of a VPN peer has come in.
+    public static let neverHeard = UInt32.max
 
     /// Makes a hello of this protocol version.
     public init(bootID: UInt64, nodeName: String, term: UInt64, scheme: String) {

@@ -14,6 +14,7 @@ extension SessionHello {
         case agreedItem = 8
         case isActive = 9
         case journal = 10
+        case traffic = 11
     }
 
     /// Appends the hello's attributes.
@@ -32,6 +33,7 @@ extension SessionHello {
         append(.scheme) { $0.write(bytes: scheme.cutToLimit().utf8) }
         append(.isActive) { $0.write(UInt8(isActive ? 1 : 0)) }
         append(.journal) { journal.encode(into: &$0) }
+        if let trafficMilliseconds { append(.traffic) { $0.write(trafficMilliseconds) } }
         for interface in interfaces.prefix(ReplicationLimits.helloInterfaces) {
             append(.interface) {
                 $0.write(interface.address)
@@ -91,6 +93,7 @@ extension SessionHello {
         case .nodeName: nodeName = try value.readText()
         case .isActive: isActive = try value.read(UInt8.self) == 1
         case .journal: journal = try JournalState(parsing: &value)
+        case .traffic: trafficMilliseconds = try value.read()
         case .interface:
             guard interfaces.count < ReplicationLimits.helloInterfaces else {
                 throw .overLimit(field: "hello interfaces", value: UInt64(interfaces.count))

@@ -47,6 +47,8 @@ public struct SessionMachine: Sendable {
 
     /// What happened.
     public enum Event: Equatable, Sendable, Codable {
+        /// An authenticated packet of a VPN peer came in since the last time this was said.
+        case peerTrafficSeen
         /// The transport connected.
         case associationCameUp
         /// The transport ended.
@@ -109,6 +111,11 @@ public struct SessionMachine: Sendable {
         case notePeer(StateReport)
         /// The peer is Active by a later term than failover was told of.
         case noteActiveTerm(UInt64)
+        /// The peer was Active in that term beside this node, whose VPN peers were heard later: this node stays, and takes
+        /// a later term.
+        case noteOutrankedTerm(UInt64)
+        /// Both nodes were Active while they did not hear of each other.
+        case noteOverlap
         /// The peer's process stopped or resumed talking while its kernel answers.
         case noteSilence(Bool)
         /// The oldest unacknowledged record became too old, or no longer is.
@@ -149,6 +156,9 @@ public struct SessionMachine: Sendable {
     var peerActiveTerm: UInt64 = 0
     /// The peer's last word on its role, believed or not.
     var peerClaim = (isActive: false, term: UInt64(0))
+    /// When a VPN peer was last heard, and the hello that told it.
+    var trafficAt: Instant?
+    var sentHello: SessionHello?
     var expectedSequence: UInt64?
     var isSnapshotRequested = false
     var isSnapshotWanted = false
@@ -198,6 +208,7 @@ public struct SessionMachine: Sendable {
     /// Advances the conversation.
     public mutating func handle(_ event: Event, at now: Instant, actions: inout [Action]) {
         switch (phase, event) {
+        case (_, .peerTrafficSeen): trafficAt = now
         case (_, .associationCameUp): comeUp(at: now, actions: &actions)
         case (.down, .associationWentDown): break
         case (_, .associationWentDown(let reason)): end(reason, actions: &actions)
@@ -237,6 +248,10 @@ public struct SessionMachine: Sendable {
         helloDeadline = now + ReplicationLimits.helloTimeout
         var hello = local
         hello.isActive = isLocalActive
+        hello.trafficMilliseconds =
+            trafficAt.map { UInt32(clamping: min(now.since($0).milliseconds, Int(SessionHello.neverHeard) - 1)) }
+            ?? SessionHello.neverHeard
+        sentHello = hello
         send(.hello(hello), &actions)
     }
 

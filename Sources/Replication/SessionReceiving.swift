@@ -22,6 +22,7 @@ extension SessionMachine {
         phase = .established
         peer = hello
         peerClaim = (hello.isActive, hello.term)
+        judgeOverlap(with: hello, actions: &actions)
         judgeClaims(actions: &actions)
         peerReport = nil
         highestPeerTerm = hello.term
@@ -32,6 +33,23 @@ extension SessionMachine {
         actions.append(.noteEstablished(hello))
         sendState(&actions)
         evaluateFlow(actions: &actions)
+    }
+
+    /// Two that were both Active without hearing of each other: the one whose VPN peers were heard later stays, and
+    /// makes its term the later one, by which everything else is judged.
+    ///
+    /// Both know both hellos, and so come to one result; where the traffic does not tell, the terms do.
+    private mutating func judgeOverlap(with hello: SessionHello, actions: inout [Action]) {
+        guard hello.isActive, let own = sentHello, own.isActive else { return }
+        actions.append(.noteOverlap)
+        guard let mine = own.trafficMilliseconds, let theirs = hello.trafficMilliseconds,
+            theirs > mine, theirs - mine > ReplicationLimits.trafficDifferenceMilliseconds, hello.term >= own.term
+        else { return }
+        // What failover hears of is the term alone; the claim itself is not believed.
+        peerActiveTerm = max(peerActiveTerm, hello.term)
+        actions.append(.log("%RF_INTERDEV-4-OVERLAP: both nodes were Active; VPN peers were heard later by this one"))
+        // A role that is as old as the other's needs a later term just as well.
+        actions.append(.noteOutrankedTerm(hello.term == own.term ? hello.term &+ 1 : hello.term))
     }
 
     private func refusal(of hello: SessionHello) -> String? {

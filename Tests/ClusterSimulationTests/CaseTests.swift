@@ -68,6 +68,52 @@ import Testing
         }
     }
 
+    /// The log of a schedule that must break no promise.
+    private func log(of faults: [TimedFault]) -> [String] {
+        let outcome = Run.perform(Schedule(seed: 1, faults: faults), isLogging: true)
+        if let violation = outcome.violation {
+            Issue.record("\(violation)\n\(outcome.log.suffix(60).joined(separator: "\n"))")
+        }
+        return outcome.log
+    }
+
+    @Test("hellos lost, association alive, the Active's segment answers: it stays, and says so")
+    func evidence() {
+        let log = log(of: [.init(.lanCut(from: 0, isBothWays: true), at: 300, for: 8_000)])
+        #expect(log.contains { $0.contains("R4") && $0.contains("its neighbour answers") })
+        #expect(!log.contains { $0.contains("R4: Standby -> Active") })
+    }
+
+    @Test("the Active's switch port passes nothing: the Standby, whom the segment answers, is given the role")
+    func deadPort() {
+        let log = log(of: [.init(.deadPort(0), at: 300, for: 12_000)])
+        #expect(log.contains { $0.contains("R4: the segment answers this node and not the Active") })
+        #expect(log.contains { $0.contains("R4: Standby -> Active (given by the peer)") })
+    }
+
+    @Test("nothing passes either node's switch port: nothing moves")
+    func deadPorts() {
+        let log = log(of: [.init(.deadPort(0), at: 300, for: 8_000), .init(.deadPort(1), at: 300, for: 8_000)])
+        #expect(log.contains { $0.contains("nothing moves") })
+        #expect(!log.contains { $0.contains("R4: Standby -> Active") })
+    }
+
+    @Test("both witnesses lost: the hold time decides; healed, one of the two stays", arguments: 1...4)
+    func split(seed: UInt64) {
+        for length in [5_000, 20_000] as [UInt64] {
+            check(
+                [
+                    .init(.lanCut(from: 0, isBothWays: true), at: 300, for: length),
+                    .init(.syncCut(from: 0, isBothWays: true), at: 300, for: length),
+                ], seed: seed)
+            check(
+                [
+                    .init(.deadPort(0), at: 300, for: length),
+                    .init(.syncCut(from: 0, isBothWays: true), at: 300, for: length),
+                ], seed: seed)
+        }
+    }
+
     @Test("links of either node may fall and come back", arguments: 0...1)
     func links(node: Int) {
         for length in [10, 400, 8_000] as [UInt64] {

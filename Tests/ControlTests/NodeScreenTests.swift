@@ -46,6 +46,7 @@ struct NodeScreenTests {
         var view = RedundancyView()
         view.missingForHot = ["charon does not answer on /run/charon.vici"]
         view.warnings = ["timers differ: 3 10 here, 1 4 there"]
+        view.foreignActives = [.init(interface: "eth1", group: 10, address: "10.1.0.9")]
         #expect(
             view.text.hasSuffix(
                 """
@@ -54,6 +55,7 @@ struct NodeScreenTests {
                   - charon does not answer on /run/charon.vici
 
                 Warnings:
+                  - 10.1.0.9 is Active in group 10 on eth1 as well
                   - timers differ: 3 10 here, 1 4 there
 
                 """))

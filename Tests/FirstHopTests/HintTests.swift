@@ -34,14 +34,14 @@ import Testing
         #expect(again.question != nil)
     }
 
-    @Test("silence confirmed, or not answered in 50 ms: the Standby follows")
+    @Test("silence confirmed, or not answered in 100 ms: the Standby follows")
     func silenceObeyed() throws {
         var router = Self.standby()
         let asked = router.run(until: 30_000).map(\.action)
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: false)
         #expect(router.at(30_003, .roleMessageReceived(answer, term: 1)).steps.last == "Standby -> Active")
         var unanswered = Self.standby()
-        let done = unanswered.run(until: 30_060).filter { $0.at == 30_050 }.map(\.action).steps
+        let done = unanswered.run(until: 30_110).filter { $0.at == 30_100 }.map(\.action).steps
         #expect(done.contains("Standby -> Active"))
     }
 
@@ -222,6 +222,41 @@ import Testing
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: false)
         #expect(router.at(25_102, .roleMessageReceived(answer, term: 1)).counted == ["hello.refuted"])
         #expect(router.machine.state == .active)
+    }
+
+    @Test("who stays behind another Active announces itself when that one is gone, once, and names it meanwhile")
+    func survivor() throws {
+        var router = Self.active()
+        var down = Router.hot
+        down.isAssociationUp = false
+        _ = router.at(26_000, .redundancyChanged(down))
+        let greeting = try Self.nonce(router.at(26_001, .redundancyChanged(Router.hot)))
+        _ = router.at(26_002, .roleMessageReceived(.answer(nonce: greeting, isActive: false), term: 1))
+        _ = router.run(until: 30_000)
+        let asked = router.hear(30_100, .active, priority: 90, from: Router.peer)
+        #expect(router.machine.otherActive?.address == Router.peer)
+        let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
+        let met = router.at(30_102, .roleMessageReceived(answer, term: 0)).steps
+        #expect(met == ["coup Active from virtual MAC", "announce"])
+        _ = router.run(until: 35_000)
+        _ = router.hear(35_100, .active, priority: 90, from: Router.peer)
+        #expect(router.at(35_101, .roleMessageReceived(.released, term: 1)).steps == ["announce"])
+        #expect(router.at(35_102, .roleMessageReceived(.released, term: 1)).steps == [])
+        // Told by replication that it stays in spite of the peer's later term, it takes a later one and announces.
+        _ = router.run(until: 41_000)
+        _ = router.hear(41_100, .active, priority: 90, from: Router.peer)
+        let briefing = RoleMessage.answer(nonce: RoleMessage.briefing, isActive: false)
+        let steps = router.at(41_101, .roleMessageReceived(briefing, term: 7)).steps
+        #expect(steps == ["publish active term 8", "tell active", "announce"])
+    }
+
+    @Test("carrier lost while Active is told over the association, behind the fence")
+    func carrierLoss() {
+        var router = Self.active()
+        let steps = router.at(26_000, .interfaceChanged(isUp: false)).steps
+        #expect(steps.prefix(2) == ["raise fence", "tell fenced"])
+        #expect(steps.contains("tell released"))
+        #expect(router.machine.state == .initial)
     }
 
     @Test("a better Active that nobody confirms in 50 ms is obeyed: the safe side is the fence")

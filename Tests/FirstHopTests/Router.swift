@@ -176,7 +176,9 @@ extension [GroupAction] {
             case .renewLease: "renew lease"
             case .deleteAddress: "delete address"
             case .announce: "announce"
-            case .sendRole(.question, _): "tell question"
+            case .probe: "probe"
+            case .sendRole(.question, _), .sendRole(.evidenceQuestion, _): "tell question"
+            case .sendRole(.evidence, _): "tell evidence"
             case .sendRole(.answer(_, let isActive), _): "tell \(isActive ? "active" : "not active")"
             case .sendRole(let message, _): "tell \(message)"
             case .publishRole(let isActive, let term): "publish \(isActive ? "active" : "standby") term \(term)"
@@ -202,7 +204,12 @@ extension [GroupAction] {
 
     /// The nonce of the last question asked.
     var question: UInt64? {
-        for case .sendRole(.question(let nonce), _) in reversed() { return nonce }
+        for case .sendRole(let message, _) in reversed() {
+            switch message {
+            case .question(let nonce), .evidenceQuestion(let nonce): return nonce
+            default: continue
+            }
+        }
         return nil
     }
 

@@ -199,6 +199,24 @@ import Testing
         #expect(counters.count == 0)
     }
 
+    @Test("an SA that reports no longer name may go on under another destination: its number grows old alone")
+    func unnamed() {
+        var settings = settings
+        settings.burstPacketsPerSecond = 100
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1), sa(2)])
+        _ = counters.take(report: 1, isLast: true, [counter(1, 0), counter(2, 0)], at: at(1))
+        for second in 2...30 {
+            _ = counters.take(report: UInt64(second), isLast: true, [counter(1, 0)], at: at(second))
+            for write in counters.writes(at: at(second)) { counters.noteWritten(write) }
+            #expect(counters.areStale(at: at(second)) == (second > 16))
+        }
+        counters.beginStaleTakeover(at: at(30))
+        #expect(counters.writes(at: at(30)).map(\.identity.spi) == [2])
+        _ = counters.take(report: 31, isLast: true, [counter(1, 0), counter(2, 0)], at: at(31))
+        #expect(!counters.areStale(at: at(31)))
+    }
+
     @Test("without a report for longer than the margin covers, a takeover counts in what was sent since")
     func staleTakeover() {
         var settings = settings

@@ -35,6 +35,22 @@ import Testing
         #expect(overdue.next(in: listing([-10])) == [1])
     }
 
+    @Test("children that two nodes used are named whatever their age, once; later ones are not")
+    func shared() {
+        var overdue = OverdueRekeys()
+        overdue.noteShared(in: listing([300, nil]), held: nil)
+        #expect(overdue.sharedCount == 2)
+        #expect(overdue.next(in: listing([300, nil, 300])) == [2, 1])
+        #expect(overdue.sharedCount == 0)
+        #expect(overdue.next(in: listing([300, nil, 300])).isEmpty)
+        overdue.forget()
+        overdue.noteShared(in: listing([300, nil]), held: [1002])
+        #expect(overdue.next(in: listing([300, nil])) == [2])
+        overdue.noteShared(in: listing([300]), held: nil)
+        overdue.forget()
+        #expect(overdue.next(in: listing([300])).isEmpty)
+    }
+
     @Test("a child that is being rekeyed and an SA that is not established are left alone")
     func busy() {
         var overdue = OverdueRekeys()

@@ -127,7 +127,6 @@ extension Parser {
         case "probe":
             group.probe = try statement.address("the neighbour to probe")
             note(.probe(interface, number), position, replaces: before.probe != group.probe)
-            warn(position, "`standby \(number) probe` is kept, but this release does not probe yet")
         default:
             throw statement.unavailable("standby \(number) mac-address", write: "standby use-bia")
         }

@@ -49,6 +49,8 @@ extension RedundancyView {
     private var remarksText: String {
         var lines: [String] = []
         if !missingForHot.isEmpty { lines += ["", "Missing for STANDBY HOT:"] + missingForHot.map { "  - \($0)" } }
+        let foreign = foreignActives.map { "\($0.address) is Active in group \($0.group) on \($0.interface) as well" }
+        let warnings = foreign + self.warnings
         if !warnings.isEmpty { lines += ["", "Warnings:"] + warnings.map { "  - \($0)" } }
         return lines.map { $0 + "\n" }.joined()
     }

@@ -51,6 +51,7 @@ extension StandbyView.Group {
         }
         lines.append("  Active router is \(text(activeRouter))")
         lines.append("  Standby router is \(text(standbyRouter))")
+        if let otherActive { lines.append("  Another Active router is \(text(otherActive))") }
         let origin = configuredPriority == 100 ? "default" : "configured"
         lines.append("  Priority \(priority) (\(origin) \(configuredPriority))")
         for track in trackedObjects {

@@ -29,6 +29,8 @@ public struct RedundancyView: Codable, Hashable, Sendable {
     public var virtualAddresses: [String] = []
     /// What keeps the standby (this node or its peer) from being HOT, in sentences.
     public var missingForHot: [String] = []
+    /// Routers that are heard as Active in one of our groups beside this node.
+    public var foreignActives: [ForeignActive] = []
     /// What differs between the nodes though it should not, and what the machine lacks, in sentences.
     public var warnings: [String] = []
     /// IKE SAs that this node holds, live or passive.
@@ -58,6 +60,23 @@ public struct RedundancyView: Codable, Hashable, Sendable {
 
         /// An unreachable daemon.
         public init() {}
+    }
+
+    /// A router that is Active beside this node.
+    public struct ForeignActive: Codable, Hashable, Sendable {
+        /// The kernel's name of the interface on which it is heard.
+        public var interface: String
+        /// The group.
+        public var group: Int
+        /// Its address.
+        public var address: String
+
+        /// Makes an entry.
+        public init(interface: String, group: Int, address: String) {
+            self.interface = interface
+            self.group = group
+            self.address = address
+        }
     }
 
     /// One change of state.

@@ -56,6 +56,8 @@ public struct StandbyView: Codable, Hashable, Sendable {
         @Nullable public var activeRouter: Router? = nil
         /// The Standby router, null when unknown.
         @Nullable public var standbyRouter: Router? = nil
+        /// Another router that is heard as Active beside this node, null when there is none.
+        @Nullable public var otherActive: Router? = nil
         /// The tracked objects that bear on the group.
         public var trackedObjects: [Track] = []
         /// How messages are authenticated, as IOS words it, never with what; null for the default.

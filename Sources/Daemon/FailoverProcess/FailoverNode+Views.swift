@@ -94,9 +94,16 @@ extension FailoverNode {
         view.activeRouter =
             machine.state == .active
             ? own : router(machine.activeRouter, expiring: machine.activeDeadline, at: now)
+        view.otherActive = otherActive(of: machine, at: now)
         view.standbyRouter =
             machine.state == .standby
             ? own : router(machine.standbyRouter, expiring: machine.standbyDeadline, at: now)
+    }
+
+    private func otherActive(of machine: GroupMachine, at now: Instant) -> StandbyView.Router? {
+        guard machine.state == .active, let other = machine.otherActive, now.since(other.heardAt) < machine.hold
+        else { return nil }
+        return router(other, expiring: other.heardAt + machine.hold, at: now)
     }
 
     private func router(_ known: KnownRouter?, expiring: Instant?, at now: Instant) -> StandbyView.Router? {

@@ -29,6 +29,8 @@ final class FailoverNode: GroupSurroundings {
     var overdueKeyChains: Set<String> = []
     /// Replication's last word about the scheme's group.
     var redundancy = RedundancyStatus(isStateful: false)
+    /// The next hop toward the latest VPN peer, as replication told it.
+    private var neighbour: (address: IPv4Address, interfaceIndex: UInt32)?
     var isStopping = false
     /// Groups that follow another one, by its name; and the groups that may be followed.
     var followerKeys: [String: [GroupRunner.Key]] = [:]
@@ -121,6 +123,7 @@ final class FailoverNode: GroupSurroundings {
         channel.onMessage = { [unowned self] message, _ in
             switch message {
             case .redundancyChanged(let status): redundancyChanged(status)
+            case .neighbour(let address, let interfaceIndex): neighbour = (address, interfaceIndex)
             case .role(let role, let group, let term):
                 hear(role, group: group, term: term)
             default: count("channel.unexpected")
@@ -270,6 +273,10 @@ final class FailoverNode: GroupSurroundings {
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner) {
         guard group === schemeGroup else { return }
         replication?.send(.roleChanged(isActive: isActive, group: UInt16(group.key.number), term: term))
+    }
+
+    func neighbour(behind interfaceIndex: UInt32) -> IPv4Address? {
+        neighbour?.interfaceIndex == interfaceIndex ? neighbour?.address : nil
     }
 
     func readReplication() { replication?.receiveWaiting() }

@@ -25,6 +25,8 @@ protocol GroupSurroundings: AnyObject {
     func stepped(_ group: GroupRunner)
     /// The group's machine is about to be stepped: after a stall the group that it follows comes first.
     func willStep(_ group: GroupRunner, by event: GroupEvent)
+    /// The next hop toward the latest VPN peer, where that is behind this interface.
+    func neighbour(behind interfaceIndex: UInt32) -> IPv4Address?
     /// Hands in what replication has said and nobody has read.
     func readReplication()
     func switchoverEnded(_ outcome: SwitchoverOutcome, of group: GroupRunner)
@@ -64,6 +66,7 @@ final class GroupRunner {
     private var isHandling = false
     private var timer: (token: TimerToken, deadline: Instant)?
     private var hasFailedToSend = false
+    private var probe: SegmentProbe?
     private var reports: [(from: HSRPState, to: HSRPState, reason: String)] = []
     private var lines: [String] = []
 
@@ -252,6 +255,7 @@ final class GroupRunner {
             guard let carrierIndex else { return }
             kernel.deleteAddress(HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32))
         case .announce(let address): announce(address)
+        case .probe: startProbe()
         case .sendRole(let message, let term): surroundings.sendRole(message, term: term, of: self)
         case .publishRole(let isActive, let term):
             surroundings.publishRole(isActive: isActive, term: term, of: self)
@@ -301,6 +305,31 @@ final class GroupRunner {
             } catch {
                 surroundings.count("announce.failed")
             }
+        }
+    }
+
+    /// Asks the configured neighbour, or the next hop toward the latest VPN peer; never our own peer.
+    private func startProbe() {
+        probe?.end()
+        probe = nil
+        guard let interfaceIndex, let mac = surroundings.kernel.links[interfaceIndex]?.mac,
+            let target = configured.probe ?? surroundings.neighbour(behind: interfaceIndex),
+            machine.settings.peerAddresses?.contains(target) != true
+        else { return pending.append(.probeFinished(.impossible)) }
+        do {
+            probe = try SegmentProbe(
+                target, from: machine.settings.interfacePrefix.address, mac: mac, interfaceIndex: interfaceIndex,
+                on: surroundings.reactor
+            ) { [weak self] in
+                self?.probe = nil
+                self?.handle(.probeFinished(.answered))
+            }
+            surroundings.count("probe.sent")
+            surroundings.reactor.schedule(at: Reactor.now() + machine.probeWait) { [weak probe] in probe?.end() }
+        } catch {
+            // A frame that cannot leave brings no answer.
+            surroundings.count("probe.notSent")
+            pending.append(.probeFinished(.unanswered))
         }
     }
 

@@ -58,6 +58,9 @@ extension FrontNode {
                 // A standby learns of the Active's takeover by its hellos and role messages.
                 view.term = max(view.term, group.term ?? 0)
             }
+            view.foreignActives = (standby?.groups ?? []).compactMap { group in
+                group.otherActive.map { .init(interface: group.interface, group: group.group, address: $0.address) }
+            }
             client?.answer(encodeJSON(view))
         }
     }

@@ -156,6 +156,13 @@ final class KernelTables {
         refreshSAs()
     }
 
+    /// Changes whenever an inbound SA has received something, or came or went.
+    var inboundState: UInt64 {
+        sas.values.reduce(0) { sum, sa in
+            isOutbound(sa) ? sum : sum &+ sa.replay.inbound &+ sa.usage.packets
+        }
+    }
+
     private func isOurs(_ sa: KernelSA) -> Bool {
         isOutbound(sa) || scheme.virtualAddresses.contains(sa.identity.destination)
     }
@@ -239,6 +246,15 @@ final class KernelTables {
         }
         for code in codes where code != 0 && code != SystemCode.noSuchProcess { count("routes.refused") }
         return requests.count
+    }
+
+    /// The next hop toward the latest VPN peer: the one whose SA came last, or one that the policies name.
+    func neighbour() -> ReverseRoutePlan.NextHop? {
+        guard let route else { return nil }
+        let latest = sas.values.filter { scheme.virtualAddresses.contains($0.identity.destination) }
+            .max { $0.usage.addedAtSeconds < $1.usage.addedAtSeconds }
+        guard let peer = latest?.source ?? tunnels.needs.map(\.peer).min() else { return nil }
+        return nextHop(toward: peer, route)
     }
 
     private func standingRoutes(_ socket: NetlinkSocket) -> Set<ReverseRoutePlan.Route> {

@@ -67,6 +67,7 @@ extension ReplicationProcess {
         }
         kernel?.counters.forgetRole()
         numbers = NumberWatch()
+        lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
         if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
         // Routes first: a packet from the inside finds its way only with them.

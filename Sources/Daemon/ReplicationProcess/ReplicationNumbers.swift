@@ -54,6 +54,31 @@ extension ReplicationProcess {
         continueRaising()
     }
 
+    // MARK: Overlaps
+
+    /// Both nodes were Active: what both may have used is not used on, once it is settled who stays.
+    func noteOverlap() {
+        count("role.overlap")
+        if let replicator {
+            let count = replicator.machine.table.saCount
+            return log("%CRYPTO-4-OVERLAP: \(count) SAs may have been used by both nodes and should get new keys")
+        }
+        charon?.list { [weak self] listing in
+            guard let self, role?.isActive == true, let listing else { return }
+            overdueRekeys.noteShared(in: listing, held: heldAtLoss)
+            guard overdueRekeys.sharedCount > 0 else { return }
+            log("%CRYPTO-4-OVERLAP: \(overdueRekeys.sharedCount) child SAs may have been used by both nodes: rekeying")
+        }
+    }
+
+    /// Tells the session when VPN peers were heard; two Actives that meet are judged by it.
+    func watchTraffic() {
+        let state = replicator?.machine.table.inboundMoves ?? kernel?.inboundState ?? 0
+        defer { lastInboundState = state }
+        guard let last = lastInboundState, state > last else { return }
+        drive(.peerTrafficSeen)
+    }
+
     private static var staleLine: String {
         "%CRYPTO-4-SEQUENCE: the former Active has not told its sequence numbers for long: they are raised before "
             + "anything is sent"

@@ -83,6 +83,11 @@ final class ReplicationProcess {
     var overdueRekeys = OverdueRekeys()
     var leftovers = LeftoverSearch()
     var numbers = NumberWatch()
+    /// Outbound SPIs that stood here when the session ended.
+    var heldAtLoss: Set<UInt32>?
+    /// What inbound SAs had received when that was looked at last.
+    var lastInboundState: UInt64?
+    var toldNeighbour: ReverseRoutePlan.NextHop?
     /// False behind a borrowed journal, until charon was seen to hold nothing beyond it.
     var isCoverageKnown = true
     var machineTimer: TimerToken?
@@ -179,6 +184,9 @@ final class ReplicationProcess {
                 .role(.answer(nonce: RoleMessage.briefing, isActive: isPeerActive), group: role.group, term: term))
         }
         if let status = redundancy.status { channel.send(.redundancyChanged(status)) }
+        if let toldNeighbour {
+            channel.send(.neighbour(toldNeighbour.gateway, interfaceIndex: toldNeighbour.interfaceIndex))
+        }
     }
 
     private func lose(_ peer: ProcessRole) {

@@ -92,7 +92,8 @@ extension ReplicationProcess {
         if scheme?.isSecured == true { view.security = association?.isSecured == true ? "TLS 1.3" : "TLS 1.3, down" }
         view.virtualAddresses = (scheme?.virtualAddresses ?? []).sorted().map(\.description)
         view.missingForHot = missingForHot
-        view.warnings = session.differences + [kernel?.fault, replicator?.visibleFault].compactMap(\.self) + numbers.warnings
+        view.warnings =
+            session.differences + [kernel?.fault, replicator?.visibleFault].compactMap(\.self) + numbers.warnings
         view.ikeSAs = listing?.count ?? 0
         view.childSAs = (replicator?.machine.table.saCount ?? kernel?.sas.count ?? 0) / 2
         if let charon { view.ikeDaemon = daemonView(charon) }

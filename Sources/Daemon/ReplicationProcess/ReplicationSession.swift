@@ -74,7 +74,9 @@ extension ReplicationProcess {
         case .deliverRole(let message, let group, let term):
             hurry()
             failover?.send(.role(message, group: group, term: term))
-        case .noteActiveTerm(let term): tellActiveTerm(term)
+        case .noteActiveTerm(let term): tell(term: term, isPeerActive: true)
+        case .noteOutrankedTerm(let term): tell(term: term, isPeerActive: false)
+        case .noteOverlap: noteOverlap()
         // Failover hears that the peer talks again before it hears what the peer says.
         case .noteSilence: settle()
         case .notePeer, .noteOverdue: break
@@ -90,6 +92,7 @@ extension ReplicationProcess {
     }
 
     private func noteEnded(_ reason: String) {
+        heldAtLoss = kernel.map { Set($0.sas.keys.map(\.spi)) }
         keeper.forgetPeer()
         kernel?.counters.forgetPeer()
         replicator?.forgetPeer()
@@ -105,10 +108,12 @@ extension ReplicationProcess {
         if flow == .sending || flow == .lending { reportCounters() }
     }
 
-    /// The peer is Active by this term: failover's own next term is a later one, and an older role ends.
-    private func tellActiveTerm(_ term: UInt64) {
+    /// The peer has that term: failover's own next term is a later one.
+    ///
+    /// An older role ends if the peer is Active; one that stays in spite of it goes on in a later term.
+    private func tell(term: UInt64, isPeerActive: Bool) {
         guard let number = scheme?.group.number else { return }
-        let word = RoleMessage.answer(nonce: RoleMessage.briefing, isActive: true)
+        let word = RoleMessage.answer(nonce: RoleMessage.briefing, isActive: isPeerActive)
         failover?.send(.role(word, group: UInt16(number), term: term))
     }
 

@@ -184,6 +184,7 @@ extension ReplicationProcess {
         tickCount += 1
         let isComparisonDue = tickCount % Self.comparisonSeconds == 0
         if kernel?.fault != nil { kernel?.open() }
+        if isComparisonDue { tellNeighbour() }
         reportedJournal = journalState
         charon?.tick()
         replicator?.tick(at: reactor.now)
@@ -192,6 +193,7 @@ extension ReplicationProcess {
             checkAuthority(at: reactor.now)
             reportCounters()
             watchNumbers()
+            watchTraffic()
             if isReplicating { drive(.digestTaken(replicator?.machine.table.digest ?? keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
             if tickCount % routeCheckSeconds == 0 { scheduleRoutes(afterMilliseconds: 0) }
@@ -207,6 +209,13 @@ extension ReplicationProcess {
         case nil: break
         }
         settle()
+    }
+
+    /// Failover probes the segment toward the VPN peers when hellos are lost.
+    private func tellNeighbour() {
+        guard let neighbour = kernel?.neighbour(), neighbour != toldNeighbour else { return }
+        toldNeighbour = neighbour
+        failover?.send(.neighbour(neighbour.gateway, interfaceIndex: neighbour.interfaceIndex))
     }
 
     /// Neither node is Active, and so neither sends.

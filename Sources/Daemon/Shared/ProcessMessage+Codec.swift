@@ -29,6 +29,7 @@ private enum FrameType: UInt8 {
     case redundancyChanged = 32
     case roleChanged = 33
     case role = 34
+    case neighbour = 35
     case query = 48
     case answer = 49
     case event = 50
@@ -49,7 +50,7 @@ extension ProcessMessage {
         case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed, .keyFile,
             .keyFileMissing:
             encodeCommand(into: &writer)
-        case .redundancyChanged, .roleChanged, .role: encodeRole(into: &writer)
+        case .redundancyChanged, .roleChanged, .role, .neighbour: encodeRole(into: &writer)
         case .query, .answer, .event, .recorded: encodeQuery(into: &writer)
         default: encodeReport(into: &writer)
         }
@@ -135,6 +136,10 @@ extension ProcessMessage {
             writer.write(group)
             writer.write(term)
             message.encode(into: &writer)
+        case .neighbour(let address, let interfaceIndex):
+            writer.write(FrameType.neighbour.rawValue)
+            writer.write(address)
+            writer.write(interfaceIndex)
         default: preconditionFailure("not a role frame")
         }
     }
@@ -205,6 +210,8 @@ extension ProcessMessage {
             let group: UInt16 = try reader.read()
             let term: UInt64 = try reader.read()
             self = .role(try RoleMessage(parsing: &reader), group: group, term: term)
+        case .neighbour:
+            self = .neighbour(try reader.readIPv4(), interfaceIndex: try reader.read())
         case .query: self = .query(number: try reader.read(), text: Array(reader.readRemaining()))
         case .answer:
             self = .answer(

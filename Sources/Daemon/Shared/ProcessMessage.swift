@@ -92,6 +92,9 @@ enum ProcessMessage: Hashable, Sendable {
     /// A role message, to the peer (from failover) or from it (from replication).
     case role(RoleMessage, group: UInt16, term: UInt64)
 
+    /// Toward failover: the next hop toward the latest VPN peer.
+    case neighbour(IPv4Address, interfaceIndex: UInt32)
+
     // Front with failover and replication.
     /// A query; the answer is one or more `answer` frames with the same number.
     case query(number: UInt32, text: [UInt8])
