@@ -103,6 +103,21 @@ public struct ByteReader: Sendable {
     /// Reads an IPv4 address in network order.
     public mutating func readIPv4() throws(DecodeError) -> IPv4Address { IPv4Address(try read()) }
 
+    /// Reads an IPv6 address in network order.
+    public mutating func readIPv6() throws(DecodeError) -> IPv6Address {
+        IPv6Address(high: try read(), low: try read())
+    }
+
+    /// Reads a family (4 or 6) and an address of it in network order.
+    public mutating func readAddress() throws(DecodeError) -> IPAddress {
+        let code: UInt8 = try read()
+        return switch IPAddress.Family(rawValue: code) {
+        case .ipv4: IPAddress(try readIPv4())
+        case .ipv6: IPAddress(try readIPv6())
+        case nil: throw .invalid(field: "address family", value: UInt64(code))
+        }
+    }
+
     /// Reads a 16-bit length and that many bytes.
     public mutating func readChunk() throws(DecodeError) -> ArraySlice<UInt8> {
         try readBytes(Int(try read(UInt16.self)))

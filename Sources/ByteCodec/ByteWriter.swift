@@ -42,6 +42,21 @@ public struct ByteWriter: Sendable {
     /// Appends an IPv4 address in network order.
     public mutating func write(_ address: IPv4Address) { write(address.value) }
 
+    /// Appends an IPv6 address in network order.
+    public mutating func write(_ address: IPv6Address) {
+        write(address.high)
+        write(address.low)
+    }
+
+    /// Appends an address of either family in network order, the family (4 or 6) before it.
+    public mutating func write(_ address: IPAddress) {
+        write(address.family.rawValue)
+        switch address {
+        case .ipv4(let address): write(address)
+        case .ipv6(let address): write(address)
+        }
+    }
+
     /// Appends a 16-bit length and the bytes, of which there must be at most 65535.
     public mutating func write(chunk: some Collection<UInt8>) {
         precondition(chunk.count <= Int(UInt16.max))

@@ -17,8 +17,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static struct havpn_address from_ipv4(struct in_addr address) {
+    return (struct havpn_address){.low = ntohl(address.s_addr)};
+}
+
+static struct havpn_address from_ipv6(const struct in6_addr *address) {
+    struct havpn_address result = {.is_ipv6 = 1};
+    for (int index = 0; index < 8; index++) {
+        result.high = result.high << 8 | address->s6_addr[index];
+        result.low = result.low << 8 | address->s6_addr[index + 8];
+    }
+    return result;
+}
+
+static struct in6_addr to_ipv6(struct havpn_address address) {
+    struct in6_addr result;
+    for (int index = 0; index < 8; index++) {
+        result.s6_addr[index] = (uint8_t)(address.high >> (56 - 8 * index));
+        result.s6_addr[index + 8] = (uint8_t)(address.low >> (56 - 8 * index));
+    }
+    return result;
+}
+
 ssize_t havpn_receive_datagram(int fd, void *buffer, size_t capacity, struct havpn_datagram *info) {
-    struct sockaddr_in source = {0};
+    union {
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } source = {0};
     struct iovec part = {.iov_base = buffer, .iov_len = capacity};
     _Alignas(struct cmsghdr) char control[256];
     struct msghdr message = {
@@ -32,15 +57,21 @@ ssize_t havpn_receive_datagram(int fd, void *buffer, size_t capacity, struct hav
     memset(info, 0, sizeof *info);
     ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT);
     if (length < 0) return -1;
-    info->source = ntohl(source.sin_addr.s_addr);
-    info->source_port = ntohs(source.sin_port);
+    int is_ipv6 = source.ipv4.sin_family == AF_INET6;
+    info->source = is_ipv6 ? from_ipv6(&source.ipv6.sin6_addr) : from_ipv4(source.ipv4.sin_addr);
+    info->source_port = ntohs(is_ipv6 ? source.ipv6.sin6_port : source.ipv4.sin_port);
     info->is_truncated = (message.msg_flags & MSG_TRUNC) != 0;
     for (struct cmsghdr *item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
         if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo packet;
             memcpy(&packet, CMSG_DATA(item), sizeof packet);
-            info->destination = ntohl(packet.ipi_addr.s_addr);
+            info->destination = from_ipv4(packet.ipi_addr);
             info->interface_index = (uint32_t)packet.ipi_ifindex;
+        } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo packet;
+            memcpy(&packet, CMSG_DATA(item), sizeof packet);
+            info->destination = from_ipv6(&packet.ipi6_addr);
+            info->interface_index = packet.ipi6_ifindex;
         } else if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SO_RXQ_OVFL) {
             memcpy(&info->dropped, CMSG_DATA(item), sizeof info->dropped);
         }
@@ -146,44 +177,70 @@ ssize_t havpn_send_frame(int fd, uint32_t interface_index, const void *bytes, si
     return sendto(fd, bytes, length, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address);
 }
 
-int havpn_multicast_membership(int fd, uint32_t group, uint32_t interface_index, int joins) {
+int havpn_multicast_membership(int fd, struct havpn_address group, uint32_t interface_index, int joins) {
+    if (group.is_ipv6) {
+        struct ipv6_mreq request = {.ipv6mr_multiaddr = to_ipv6(group), .ipv6mr_interface = interface_index};
+        int option = joins ? IPV6_ADD_MEMBERSHIP : IPV6_DROP_MEMBERSHIP;
+        return setsockopt(fd, IPPROTO_IPV6, option, &request, sizeof request);
+    }
     struct ip_mreqn request = {
-        .imr_multiaddr.s_addr = htonl(group),
+        .imr_multiaddr.s_addr = htonl((uint32_t)group.low),
         .imr_ifindex = (int)interface_index,
     };
     return setsockopt(fd, IPPROTO_IP, joins ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &request, sizeof request);
 }
 
 ssize_t havpn_send_multicast(
-    int fd, const void *bytes, size_t length, uint32_t group, uint16_t port, uint32_t source,
+    int fd, const void *bytes, size_t length, struct havpn_address group, uint16_t port, struct havpn_address source,
     uint32_t interface_index) {
-    struct sockaddr_in destination = {
+    struct sockaddr_in ipv4 = {
         .sin_family = AF_INET,
         .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(group),
+        .sin_addr.s_addr = htonl((uint32_t)group.low),
     };
+    struct sockaddr_in6 ipv6 = {
+        .sin6_family = AF_INET6,
+        .sin6_port = htons(port),
+        .sin6_addr = to_ipv6(group),
+        .sin6_scope_id = interface_index,
+    };
+    struct in_pktinfo ipv4_packet = {
+        .ipi_ifindex = (int)interface_index,
+        .ipi_spec_dst.s_addr = htonl((uint32_t)source.low),
+    };
+    struct in6_pktinfo ipv6_packet = {.ipi6_addr = to_ipv6(source), .ipi6_ifindex = interface_index};
+    size_t packet_length = group.is_ipv6 ? sizeof ipv6_packet : sizeof ipv4_packet;
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] = {0};
     struct msghdr message = {
-        .msg_name = &destination,
-        .msg_namelen = sizeof destination,
+        .msg_name = group.is_ipv6 ? (void *)&ipv6 : (void *)&ipv4,
+        .msg_namelen = group.is_ipv6 ? sizeof ipv6 : sizeof ipv4,
         .msg_iov = &part,
         .msg_iovlen = 1,
         .msg_control = control,
-        .msg_controllen = sizeof control,
+        .msg_controllen = CMSG_SPACE(packet_length),
     };
     struct cmsghdr *item = CMSG_FIRSTHDR(&message);
-    item->cmsg_level = IPPROTO_IP;
-    item->cmsg_type = IP_PKTINFO;
-    item->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
-    struct in_pktinfo packet = {.ipi_ifindex = (int)interface_index, .ipi_spec_dst.s_addr = htonl(source)};
-    memcpy(CMSG_DATA(item), &packet, sizeof packet);
+    item->cmsg_level = group.is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    item->cmsg_type = group.is_ipv6 ? IPV6_PKTINFO : IP_PKTINFO;
+    item->cmsg_len = CMSG_LEN(packet_length);
+    memcpy(CMSG_DATA(item), group.is_ipv6 ? (void *)&ipv6_packet : (void *)&ipv4_packet, packet_length);
     return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-int havpn_multicast_interface(int fd, uint32_t interface_index) {
+int havpn_multicast_interface(int fd, int is_ipv6, uint32_t interface_index) {
+    if (is_ipv6) {
+        int index = (int)interface_index;
+        return setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index);
+    }
     struct ip_mreqn request = {.imr_ifindex = (int)interface_index};
     return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request);
+}
+
+int havpn_bind_port(int fd, int is_ipv6, uint16_t port) {
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    return is_ipv6 ? bind(fd, (struct sockaddr *)&ipv6, sizeof ipv6) : bind(fd, (struct sockaddr *)&ipv4, sizeof ipv4);
 }
 
 socklen_t havpn_unix_address(struct sockaddr_un *address, const void *path, size_t length) {

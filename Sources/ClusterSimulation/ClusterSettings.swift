@@ -25,13 +25,13 @@ struct ClusterSettings: Hashable, Sendable {
     static let virtualAddress = IPv4Address(10, 1, 0, 100)
     static let groupNumber: UInt16 = 10
 
-    static func address(of node: Int) -> IPv4Address { IPv4Address(10, 1, 0, UInt8(3 + node)) }
+    static func address(of node: Int) -> IPAddress { IPAddress(10, 1, 0, UInt8(3 + node)) }
 
     /// The settings of the group on one node; mirrors FailoverNode+Model.swift `settings(for:_:)`.
     func group(of node: Int) -> GroupSettings {
-        let prefix = IPv4Prefix(address: Self.address(of: node), length: 24)
+        let prefix = IPPrefix(address: Self.address(of: node), length: 24)
         var settings = GroupSettings(
-            group: Self.groupNumber, interfacePrefix: prefix, virtualAddress: Self.virtualAddress)
+            group: Self.groupNumber, interfacePrefix: prefix, virtualAddress: IPAddress(Self.virtualAddress))
         settings.preempt = preempts
         settings.hello = .milliseconds(helloMilliseconds)
         settings.hold = .milliseconds(holdMilliseconds)

@@ -34,7 +34,7 @@ final class Node {
 
     var name: String { "R\(index + 3)" }
 
-    var address: IPv4Address { ClusterSettings.address(of: index) }
+    var address: IPAddress { ClusterSettings.address(of: index) }
 
     /// Processes of ours that faults can name.
     func process(_ kind: ProcessKind) -> ProcessModel {

@@ -82,7 +82,7 @@ public struct Model: Hashable, Sendable {
         /// One of the interface's version's: 0 to 255, or to 4095.
         public var number: Int
         /// The virtual address; nil until `standby G ip` was given one.
-        public var virtualAddress: IPv4Address?
+        public var virtualAddress: IPAddress?
         /// 0 to 255.
         public var priority: Int = 100
         /// Takes the role from a lower-priority Active.
@@ -109,6 +109,9 @@ public struct Model: Hashable, Sendable {
         public var follows: String?
         /// `standby G probe ADDRESS`: the neighbour that proves that this segment works.
         public var probe: IPv4Address?
+
+        /// The version of the Internet Protocol that the group's address is of.
+        public var family: IPAddress.Family { virtualAddress?.family ?? .ipv4 }
 
         /// Makes a group with IOS's defaults.
         public init(number: Int) { self.number = number }
@@ -221,7 +224,7 @@ public struct Model: Hashable, Sendable {
             /// 1 to 65535.
             public var sequence: Int
             /// `set peer` addresses; empty means any.
-            public var peers: [IPv4Address] = []
+            public var peers: [IPAddress] = []
             /// `set peer any`.
             public var acceptsAnyPeer = false
             /// `reverse-route`: inject a route per remote selector while Active.

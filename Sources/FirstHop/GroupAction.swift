@@ -16,13 +16,13 @@ public enum GroupAction: Hashable, Sendable, Encodable {
     /// Bring it down.
     case lowerMAC
     /// Add the virtual address with a lease.
-    case addAddress(IPv4Address, leaseSeconds: Int)
+    case addAddress(IPAddress, leaseSeconds: Int)
     /// Prolong the lease; re-adds the address where it is gone.
-    case renewLease(IPv4Address, leaseSeconds: Int)
+    case renewLease(IPAddress, leaseSeconds: Int)
     /// Delete the virtual address.
-    case deleteAddress(IPv4Address)
+    case deleteAddress(IPAddress)
     /// Send gratuitous ARP, both forms.
-    case announce(IPv4Address)
+    case announce(IPAddress)
     /// Probe a neighbour on the segment, once, and answer with `probeFinished` as soon as it is known.
     case probe
     /// Say something to the peer over the association.
@@ -58,7 +58,7 @@ public enum GroupAction: Hashable, Sendable, Encodable {
 /// Another router of the group, as its hellos show it.
 public struct KnownRouter: Hashable, Sendable {
     /// Its interface address.
-    public var address: IPv4Address
+    public var address: IPAddress
     /// Its priority.
     public var priority: UInt8
     /// When its last hello in that role came.

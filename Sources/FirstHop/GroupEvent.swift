@@ -13,7 +13,7 @@ public enum GroupEvent: Hashable, Sendable, Codable {
     /// All groups that follow this one could be Active, or not all of them.
     case followersChanged(areReady: Bool)
     /// A message arrived whose group is this one.
-    case messageReceived(HSRPMessage, from: IPv4Address)
+    case messageReceived(HSRPMessage, from: IPAddress)
     /// The effective priority was computed anew.
     case priorityChanged(UInt8)
     /// Replication's view of the pair changed.

@@ -28,7 +28,7 @@ extension GroupMachine {
 
     /// Remembers who is Active and Standby on a follower's segment.
     mutating func note(
-        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+        _ message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         if activeRouter?.address == source { activeRouter = nil }
         if standbyRouter?.address == source { standbyRouter = nil }
@@ -49,7 +49,7 @@ extension GroupMachine {
 
     /// While the role moves, the other node's last hello may still be on its way.
     private mutating func reportOtherActive(
-        _ source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+        _ source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         if let since = lastStateChangeAt, now.since(since) < hello { return }
         actions.append(.count("hello.otherActive"))

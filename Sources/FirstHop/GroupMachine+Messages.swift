@@ -6,7 +6,7 @@ import Primitives
 extension GroupMachine {
     /// A message of this group from the LAN: check, remember who it was, and step the table.
     mutating func receive(
-        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+        _ message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         guard state != .initial else { return }
         if let reason = refusal(of: message, from: source, at: now) {
@@ -18,7 +18,7 @@ extension GroupMachine {
         hasHeardAnybody = true
         lastHeardAt = now
         guard !settings.isFollower else { return note(message, from: source, at: now, actions: &actions) }
-        if let virtualAddress, message.virtualAddress != .any, message.virtualAddress != virtualAddress {
+        if let virtualAddress, !message.virtualAddress.isAny, message.virtualAddress != virtualAddress {
             actions.append(.count("hello.otherAddress"))
         }
         switch message.operation {
@@ -28,7 +28,7 @@ extension GroupMachine {
         }
     }
 
-    private func refusal(of message: HSRPMessage, from source: IPv4Address, at now: Instant) -> HelloRefusal? {
+    private func refusal(of message: HSRPMessage, from source: IPAddress, at now: Instant) -> HelloRefusal? {
         precondition(message.group == settings.group, "dispatched by group")
         if source == settings.interfacePrefix.address { return .looped }
         if !settings.interfacePrefix.contains(source) { return .offLink }
@@ -41,13 +41,15 @@ extension GroupMachine {
     /// Whether a message proves what this group asks for; by whose key it is signed matters less than that it is one of
     /// ours, for two routers may number the same key differently.
     private func believes(
-        _ authentication: HSRPAuthentication, from source: IPv4Address, at now: Instant
+        _ authentication: HSRPAuthentication, from source: IPAddress, at now: Instant
     ) -> Bool {
         switch (settings.authentication, authentication) {
         case (.text(let own), .text(let text)): return own == text
         case (.keys, .digest(let digest)):
-            // The address stands in what is signed: a recorded message must come from where it came from.
-            return digest.sender == source && believedKeys(at: now).contains { $0.made(digest) }
+            // The address stands in what is signed: a recorded message must come from where it came from. An IPv6
+            // address has no room there.
+            guard source.family == .ipv6 || digest.sender == source.ipv4 else { return false }
+            return believedKeys(at: now).contains { $0.made(digest) }
         default: return false
         }
     }
@@ -61,7 +63,7 @@ extension GroupMachine {
 
     /// What an operator must hear of, as IOS words it, and not with every hello.
     private mutating func warn(
-        of refusal: HelloRefusal, _ message: HSRPMessage, from source: IPv4Address, at now: Instant,
+        of refusal: HelloRefusal, _ message: HSRPMessage, from source: IPAddress, at now: Instant,
         actions: inout [GroupAction]
     ) {
         guard let mnemonic = refusal.mnemonic else { return }
@@ -80,12 +82,12 @@ extension GroupMachine {
     }
 
     /// (priority, address) as RFC 2281 compares routers.
-    private func isBetter(_ message: HSRPMessage, from source: IPv4Address) -> Bool {
+    private func isBetter(_ message: HSRPMessage, from source: IPAddress) -> Bool {
         (message.priority, source) > (priority, settings.interfacePrefix.address)
     }
 
     private mutating func receiveHello(
-        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+        _ message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         let better = isBetter(message, from: source)
         let router = KnownRouter(address: source, priority: message.priority, heardAt: now)
@@ -161,7 +163,7 @@ extension GroupMachine {
     }
 
     private mutating func receiveCoup(
-        _ message: HSRPMessage, from source: IPv4Address, at now: Instant, actions: inout [GroupAction]
+        _ message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         guard state == .active else { return }
         guard isBetter(message, from: source) else {
@@ -184,7 +186,7 @@ extension GroupMachine {
         }
     }
 
-    private mutating func receiveResign(from source: IPv4Address, at now: Instant, actions: inout [GroupAction]) {
+    private mutating func receiveResign(from source: IPAddress, at now: Instant, actions: inout [GroupAction]) {
         // The repeated Resign of whom we have followed already.
         guard state != .active else { return }
         guard let seen = activeSeen, seen.address == source else {
@@ -213,12 +215,12 @@ extension GroupMachine {
     }
 
     /// Whether what the LAN says of this router is only a hint, because the association can be asked.
-    func asksPeer(_ address: IPv4Address) -> Bool {
+    func asksPeer(_ address: IPAddress) -> Bool {
         redundancy.isStateful && redundancy.isAssociationUp && isPeer(address)
     }
 
     /// Whether this router's word waits for the association, which alone knows whose SAs live.
-    private func awaitsReunion(with address: IPv4Address) -> Bool {
+    private func awaitsReunion(with address: IPAddress) -> Bool {
         redundancy.isStateful && !redundancy.isAssociationUp && isPeer(address)
     }
 
@@ -239,7 +241,7 @@ extension GroupMachine {
             version: settings.version, operation: operation, state: state ?? self.state,
             helloMilliseconds: UInt32(clamping: hello.milliseconds),
             holdMilliseconds: UInt32(clamping: hold.milliseconds), priority: priority, group: settings.group,
-            authentication: .absent, virtualAddress: virtualAddress ?? .any)
+            authentication: .absent, virtualAddress: virtualAddress ?? .any(settings.family))
         if settings.version == .two { message.identifier = settings.identifier }
         switch settings.authentication {
         case .text(let text): message.authentication = .text(text)

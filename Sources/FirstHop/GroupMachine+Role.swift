@@ -23,7 +23,7 @@ extension GroupMachine {
     }
 
     private mutating func enterActive(
-        from old: HSRPState, reason: String, _ virtualAddress: IPv4Address, at now: Instant,
+        from old: HSRPState, reason: String, _ virtualAddress: IPAddress, at now: Instant,
         actions: inout [GroupAction]
     ) {
         state = .active
@@ -101,7 +101,7 @@ extension GroupMachine {
     }
 
     private mutating func raiseAddress(
-        _ address: IPv4Address, at now: Instant, actions: inout [GroupAction]
+        _ address: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         guard !holdsAddress else { return }
         holdsAddress = true

@@ -151,7 +151,7 @@ extension GroupMachine {
 
     /// Parameter learning E, from the Active only and never one timer without the other.
     private mutating func learn(from message: HSRPMessage) {
-        if settings.virtualAddress == nil, message.virtualAddress != .any { virtualAddress = message.virtualAddress }
+        if settings.virtualAddress == nil, !message.virtualAddress.isAny { virtualAddress = message.virtualAddress }
         guard settings.learnsTimers, let told = message.timers else { return }
         (hello, hold) = told
     }

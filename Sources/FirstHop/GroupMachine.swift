@@ -29,7 +29,7 @@ public struct GroupMachine: Sendable {
     /// The effective priority.
     public internal(set) var priority: UInt8
     /// The virtual address, configured or learned.
-    public internal(set) var virtualAddress: IPv4Address?
+    public internal(set) var virtualAddress: IPAddress?
     /// The hello interval in force.
     public internal(set) var hello: Interval
     /// The hold time in force.
@@ -85,7 +85,7 @@ public struct GroupMachine: Sendable {
     var isCatchingUp = false
     var lastHelloSentAt: Instant?
     /// When the Active last proved that it lives: a hello, or an answer over the association.
-    var activeSeen: (address: IPv4Address, at: Instant)?
+    var activeSeen: (address: IPAddress, at: Instant)?
     /// When the peer was last known to be Active by the association.
     var peerActiveAt: Instant?
     var isPeerActive = false
@@ -260,7 +260,7 @@ public struct GroupMachine: Sendable {
     var isFitForRole: Bool { !redundancy.isStateful || redundancy.isIKEDaemonFit }
 
     /// Whether `address` is our own peer's, for which the association speaks too.
-    func isPeer(_ address: IPv4Address) -> Bool { settings.peerAddresses?.contains(address) ?? true }
+    func isPeer(_ address: IPAddress) -> Bool { settings.peerAddresses?.contains(address) ?? true }
 
     mutating func reconsiderRunning(reason: String, at now: Instant, actions: inout [GroupAction]) {
         if settings.isFollower {

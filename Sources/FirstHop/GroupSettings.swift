@@ -11,9 +11,9 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     /// The MAC burnt into the interface, by which version 2 names the sender.
     public var identifier = MACAddress(0)
     /// The interface's own address and network; hellos from elsewhere are refused.
-    public var interfacePrefix: IPv4Prefix
+    public var interfacePrefix: IPPrefix
     /// The configured virtual address; nil learns it from the Active.
-    public var virtualAddress: IPv4Address?
+    public var virtualAddress: IPAddress?
     /// Has the state of another group and no election of its own; the same for the whole life of a machine.
     public var isFollower = false
     /// Whether a lower-priority Active is relieved.
@@ -41,13 +41,13 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     /// How long messages of the former keys are still believed after the keys have changed.
     public var keyTimeout: Interval = .zero
     /// Addresses of our own peer; nil takes every router heard for the peer (its address here is not known).
-    public var peerAddresses: [IPv4Address]? = []
+    public var peerAddresses: [IPAddress]? = []
     /// Shortens the first Speak to little more than a hello where nobody at all was heard for a hold time.
     public var allowsFastStart = false
 
     /// Makes settings with IOS's defaults.
     public init(
-        version: HSRPVersion = .one, group: UInt16, interfacePrefix: IPv4Prefix, virtualAddress: IPv4Address?
+        version: HSRPVersion = .one, group: UInt16, interfacePrefix: IPPrefix, virtualAddress: IPAddress?
     ) {
         self.version = version
         self.group = group
@@ -55,8 +55,11 @@ public struct GroupSettings: Hashable, Sendable, Codable {
         self.virtualAddress = virtualAddress
     }
 
+    /// The group's version of the Internet Protocol.
+    public var family: IPAddress.Family { interfacePrefix.address.family }
+
     /// The MAC that goes with the virtual address.
-    public var virtualMAC: MACAddress { version.virtualMAC(group: group) }
+    public var virtualMAC: MACAddress { version.virtualMAC(group: group, family) }
 
     /// How long the kernel keeps the virtual address without renewal: ⌈hold⌉ held between 1 and 3 s.
     public var leaseSeconds: Int {

@@ -69,12 +69,20 @@ extension HSRPKey {
 public struct HSRPDigest: Hashable, Sendable, Codable {
     /// Which key made it.
     public var keyNumber: UInt32
-    /// The address that the sender sent from.
+    /// The address that the sender sent from; of an IPv6 address only the last four bytes find room.
     public var sender: IPv4Address
     /// 16 bytes.
     public internal(set) var value: [UInt8]
     /// The UDP payload with zeros in the digest's place.
     var covered: [UInt8] = []
+
+    /// The four bytes by which a digest names its sender.
+    static func short(_ address: IPAddress) -> IPv4Address {
+        switch address {
+        case .ipv4(let address): address
+        case .ipv6(let address): IPv4Address(UInt32(truncatingIfNeeded: address.low))
+        }
+    }
 
     /// Makes a digest as a message carries it.
     init(keyNumber: UInt32, sender: IPv4Address, value: [UInt8]) {
@@ -86,9 +94,9 @@ public struct HSRPDigest: Hashable, Sendable, Codable {
 
 extension HSRPMessage {
     /// Puts a digest of everything else into the message, which must not be changed afterwards.
-    public mutating func sign(with key: HSRPKey, from sender: IPv4Address) {
+    public mutating func sign(with key: HSRPKey, from sender: IPAddress) {
         var digest = HSRPDigest(
-            keyNumber: key.number, sender: sender, value: [UInt8](repeating: 0, count: MD5.byteCount))
+            keyNumber: key.number, sender: HSRPDigest.short(sender), value: [UInt8](repeating: 0, count: MD5.byteCount))
         authentication = .digest(digest)
         digest.covered = bytes
         digest.value = key.digest(of: digest.covered)

@@ -38,13 +38,13 @@ public struct HSRPMessage: Hashable, Sendable, Codable {
     /// How the sender proves that it belongs to the group.
     public var authentication: HSRPAuthentication
     /// The virtual address; 0.0.0.0 while the sender does not know it.
-    public var virtualAddress: IPv4Address
+    public var virtualAddress: IPAddress
 
     /// Makes a message from its fields.
     public init(
         version: HSRPVersion, operation: Operation, state: HSRPState, helloMilliseconds: UInt32,
         holdMilliseconds: UInt32, priority: UInt8, group: UInt16, authentication: HSRPAuthentication,
-        virtualAddress: IPv4Address
+        virtualAddress: IPAddress
     ) {
         self.version = version
         self.operation = operation

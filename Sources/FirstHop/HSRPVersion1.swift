@@ -18,7 +18,7 @@ enum HSRPVersion1 {
             writer.write(byte)
         }
         if case .text(let text) = message.authentication { writer.write(text.value) } else { writer.pad(8) }
-        writer.write(message.virtualAddress)
+        writer.write(message.virtualAddress.ipv4 ?? .any)
         if case .digest(let digest) = message.authentication { HSRPTypeLengthValue.write(digest, into: &writer) }
     }
 
@@ -59,7 +59,7 @@ enum HSRPVersion1 {
             HSRPMessage(
                 version: .one, operation: operation, state: state, helloMilliseconds: UInt32(helloSeconds) * 1000,
                 holdMilliseconds: UInt32(holdSeconds) * 1000, priority: priority, group: UInt16(group),
-                authentication: authentication, virtualAddress: virtualAddress))
+                authentication: authentication, virtualAddress: IPAddress(virtualAddress)))
     }
 }
 

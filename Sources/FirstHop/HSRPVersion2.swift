@@ -8,12 +8,12 @@ enum HSRPVersion2 {
     private static let groupStateType: UInt8 = 1
     private static let groupStateLength: UInt8 = 40
     private static let interfaceStateType: UInt8 = 2
-    private static let addressFamilyIPv4: UInt8 = 4
+    private static let addressByteCount = 16
 
     static func encode(_ message: HSRPMessage, into writer: inout ByteWriter) {
         for byte in [
             groupStateType, groupStateLength, HSRPVersion.two.rawValue, message.operation.rawValue,
-            message.state.version2Code, addressFamilyIPv4,
+            message.state.version2Code, message.virtualAddress.family.rawValue,
         ] {
             writer.write(byte)
         }
@@ -22,8 +22,9 @@ enum HSRPVersion2 {
         writer.write(UInt32(message.priority))
         writer.write(message.helloMilliseconds)
         writer.write(message.holdMilliseconds)
-        writer.write(message.virtualAddress)
-        writer.pad(12)
+        let address = message.virtualAddress.octets
+        writer.write(bytes: address)
+        writer.pad(addressByteCount - address.count)
         switch message.authentication {
         case .absent: break
         case .text(let text):
@@ -78,8 +79,10 @@ enum HSRPVersion2 {
             throw .invalid(field: "hsrp op code", value: UInt64(code))
         }
         let state = try HSRPState(version2Code: reader.read())
-        let family: UInt8 = try reader.read()
-        guard family == addressFamilyIPv4 else { throw .invalid(field: "hsrp address family", value: UInt64(family)) }
+        let familyCode: UInt8 = try reader.read()
+        guard let family = IPAddress.Family(rawValue: familyCode) else {
+            throw .invalid(field: "hsrp address family", value: UInt64(familyCode))
+        }
         let group: UInt16 = try reader.read()
         guard HSRPVersion.two.groupNumbers.contains(Int(group)) else {
             throw .invalid(field: "hsrp group", value: UInt64(group))
@@ -91,8 +94,10 @@ enum HSRPVersion2 {
         }
         let helloMilliseconds: UInt32 = try reader.read()
         let holdMilliseconds: UInt32 = try reader.read()
-        let virtualAddress = try reader.readIPv4()
-        try reader.skip(12)
+        let address = try reader.readBytes(addressByteCount)
+        guard let virtualAddress = IPAddress(octets: family == .ipv4 ? address.prefix(4) : address) else {
+            throw .truncated(wanted: addressByteCount, left: address.count)
+        }
         var message = HSRPMessage(
             version: .two, operation: operation, state: state, helloMilliseconds: helloMilliseconds,
             holdMilliseconds: holdMilliseconds, priority: priority, group: group, authentication: .absent,

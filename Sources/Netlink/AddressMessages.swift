@@ -3,39 +3,45 @@
 public import ByteCodec
 public import Primitives
 
-/// An IPv4 address on an interface (RTM_NEWADDR, RTM_DELADDR).
+/// An address on an interface (RTM_NEWADDR, RTM_DELADDR).
 public struct AddressInfo: Hashable, Sendable {
     /// The interface it is on.
     public var interfaceIndex: UInt32
     /// The local address.
-    public var address: IPv4Address
+    public var address: IPAddress
     /// The prefix length in bits.
     public var prefixLength: UInt8
     /// The lease in seconds, nil if it stays for ever (INFINITY_LIFE_TIME or none given).
     public var validSeconds: UInt32?
     /// IFA_PROTO: who put it there; nil on kernels before 5.18 and for untagged ones.
     public var tag: UInt8?
-    /// IFA_F_SECONDARY.
-    public var isSecondary: Bool
+    private var flags: UInt32
 
     /// Tells whether havpnd put the address there.
     public var isOwn: Bool { tag == OwnTag.routeProtocol }
+    /// IFA_F_SECONDARY of IPv4; the same bit calls an IPv6 address temporary.
+    public var isSecondary: Bool { flags & 0x01 != 0 }
+    /// IFA_F_DADFAILED: somebody else has the IPv6 address.
+    public var isDuplicate: Bool { flags & 0x08 != 0 }
+    /// IFA_F_TENTATIVE: whether anybody else has the IPv6 address is still being asked.
+    public var isTentative: Bool { flags & 0x40 != 0 }
 
-    /// Reads RTM_NEWADDR or RTM_DELADDR; nil for another family than IPv4.
+    /// Reads RTM_NEWADDR or RTM_DELADDR; nil for another family than IPv4 and IPv6.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
         var reader = ByteReader(message.payload)
-        guard try reader.read(UInt8.self) == AddressFamily.ipv4 else { return nil }
+        guard let family = IPAddress.Family(number: try reader.read()) else { return nil }
         prefixLength = try reader.read()
-        isSecondary = try reader.read(UInt8.self) & 1 != 0
+        flags = UInt32(try reader.read(UInt8.self))
         try reader.skip(1)
         interfaceIndex = try reader.readHost()
-        var local: IPv4Address?
-        var peer: IPv4Address?
+        var local: IPAddress?
+        var peer: IPAddress?
         var attributes = AttributeReader(reader.readRemaining())
         while let attribute = try attributes.next() {
             switch attribute.type {
-            case AddressAttribute.local: local = try attribute.ipv4()
-            case AddressAttribute.address: peer = try attribute.ipv4()
+            case AddressAttribute.local: local = try attribute.address(family)
+            case AddressAttribute.address: peer = try attribute.address(family)
+            case AddressAttribute.flags: flags = try attribute.host()
             case AddressAttribute.tag: tag = try attribute.host()
             case AddressAttribute.lifetimes:
                 var lifetimes = attribute.reader
@@ -50,38 +56,42 @@ public struct AddressInfo: Hashable, Sendable {
     }
 }
 
-/// Requests about IPv4 addresses.
+/// Requests about addresses.
 public enum AddressRequest {
-    /// Dumps every IPv4 address.
-    public static func dump() -> NetlinkRequest {
+    /// Dumps every address of a family, those of one interface where the socket has strict checking.
+    public static func dump(_ family: IPAddress.Family = .ipv4, interfaceIndex: UInt32 = 0) -> NetlinkRequest {
         NetlinkRequest(
-            type: RouteMessage.getAddress, flags: NetlinkFlags.dump, fixed: header(prefixLength: 0, interfaceIndex: 0))
+            type: RouteMessage.getAddress, flags: NetlinkFlags.dump,
+            fixed: header(family, prefixLength: 0, interfaceIndex: interfaceIndex))
     }
 
     /// Adds an address, or renews the lease of one that is there, tagged ours.
     ///
+    /// An IPv6 address is there at once: nobody else is asked for it (IFA_F_NODAD), and it makes no route of its own
+    /// and is no source that the kernel chooses by itself (its preferred lifetime is 0).
+    ///
     /// - Parameters:
     ///   - interfaceIndex: where it goes.
     ///   - address: the local address.
-    ///   - prefixLength: 0 to 32 bits.
-    ///   - validSeconds: the lease after which the kernel itself removes it; nil for ever. The preferred lifetime is
-    ///     the same.
-    ///   - addsPrefixRoute: false sets IFA_F_NOPREFIXROUTE.
+    ///   - prefixLength: 0 to 32 or 128 bits.
+    ///   - validSeconds: the lease after which the kernel itself removes it; nil for ever. The preferred lifetime of an
+    ///     IPv4 address is the same.
     public static func replace(
-        interfaceIndex: UInt32, address: IPv4Address, prefixLength: UInt8, validSeconds: UInt32?,
-        addsPrefixRoute: Bool = true
+        interfaceIndex: UInt32, address: IPAddress, prefixLength: UInt8, validSeconds: UInt32?
     ) -> NetlinkRequest {
         var request = NetlinkRequest(
             type: RouteMessage.newAddress,
             flags: NetlinkFlags.create | NetlinkFlags.replace | NetlinkFlags.acknowledge,
-            fixed: header(prefixLength: prefixLength, interfaceIndex: interfaceIndex))
+            fixed: header(address.family, prefixLength: prefixLength, interfaceIndex: interfaceIndex))
         request.append(AddressAttribute.local, bytes: address.octets)
         request.append(AddressAttribute.address, bytes: address.octets)
-        if !addsPrefixRoute { request.append(AddressAttribute.flags, host: UInt32(0x200)) }
-        if let validSeconds {
+        let isChosen = address.family == .ipv4
+        if !isChosen { request.append(AddressAttribute.flags, host: noDetection | noPrefixRoute) }
+        if validSeconds != nil || !isChosen {
+            let valid = validSeconds ?? .max
             var lifetimes = ByteWriter(capacity: 16)
-            lifetimes.writeHost(validSeconds)
-            lifetimes.writeHost(validSeconds)
+            lifetimes.writeHost(isChosen ? valid : 0)
+            lifetimes.writeHost(valid)
             lifetimes.pad(8)
             request.append(AddressAttribute.lifetimes, bytes: lifetimes.bytes)
         }
@@ -90,18 +100,25 @@ public enum AddressRequest {
     }
 
     /// Deletes an address; the kernel answers EADDRNOTAVAIL if it is not there.
-    public static func delete(interfaceIndex: UInt32, address: IPv4Address, prefixLength: UInt8) -> NetlinkRequest {
+    public static func delete(interfaceIndex: UInt32, address: IPAddress, prefixLength: UInt8) -> NetlinkRequest {
         var request = NetlinkRequest(
             type: RouteMessage.deleteAddress, flags: NetlinkFlags.acknowledge,
-            fixed: header(prefixLength: prefixLength, interfaceIndex: interfaceIndex))
+            fixed: header(address.family, prefixLength: prefixLength, interfaceIndex: interfaceIndex))
         request.append(AddressAttribute.local, bytes: address.octets)
         return request
     }
 
+    /// IFA_F_NODAD.
+    private static let noDetection: UInt32 = 0x02
+    /// IFA_F_NOPREFIXROUTE.
+    private static let noPrefixRoute: UInt32 = 0x200
+
     /// `struct ifaddrmsg`, 8 bytes.
-    private static func header(prefixLength: UInt8, interfaceIndex: UInt32) -> [UInt8] {
+    private static func header(
+        _ family: IPAddress.Family, prefixLength: UInt8, interfaceIndex: UInt32
+    ) -> [UInt8] {
         var writer = ByteWriter(capacity: 8)
-        writer.write(AddressFamily.ipv4)
+        writer.write(family.number)
         writer.write(prefixLength)
         writer.pad(2)
         writer.writeHost(interfaceIndex)

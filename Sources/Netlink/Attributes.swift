@@ -30,6 +30,15 @@ public struct NetlinkAttribute: Hashable, Sendable {
         return try reader.readIPv4()
     }
 
+    /// The value as an address of a family in network order.
+    public func address(_ family: IPAddress.Family) throws(DecodeError) -> IPAddress {
+        var reader = reader
+        return switch family {
+        case .ipv4: IPAddress(try reader.readIPv4())
+        case .ipv6: IPAddress(try reader.readIPv6())
+        }
+    }
+
     /// The value as text up to its first zero byte; bytes that are not UTF-8 are replaced.
     public var text: String { String(decoding: value.prefix { $0 != 0 }, as: UTF8.self) }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// `NLM_F_…` of `linux/netlink.h`.
 public enum NetlinkFlags {
     /// NLM_F_REQUEST.
@@ -104,4 +106,18 @@ public enum AddressFamily {
     public static let ipv4: UInt8 = 2
     /// AF_INET6.
     public static let ipv6: UInt8 = 10
+}
+
+extension IPAddress.Family {
+    /// AF_INET or AF_INET6.
+    var number: UInt8 { self == .ipv4 ? AddressFamily.ipv4 : AddressFamily.ipv6 }
+
+    /// The family of an AF_… number; nil for any other than these two.
+    init?(number: UInt8) {
+        switch number {
+        case AddressFamily.ipv4: self = .ipv4
+        case AddressFamily.ipv6: self = .ipv6
+        default: return nil
+        }
+    }
 }

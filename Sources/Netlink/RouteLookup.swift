@@ -9,22 +9,13 @@ public enum RouteLookup {
     ///
     /// The answer is one RTM_NEWROUTE with the entry's own prefix length. The kernel refuses with ENETUNREACH where no
     /// entry fits, and with EHOSTUNREACH, EACCES or EINVAL where one says unreachable, prohibit or blackhole.
-    public static func match(_ destination: IPv4Address) -> NetlinkRequest {
-        request(AddressFamily.ipv4, destination.octets)
-    }
-
-    /// The same for IPv6.
-    public static func match(_ destination: IPv6Address) -> NetlinkRequest {
-        request(AddressFamily.ipv6, destination.octets)
-    }
-
-    private static func request(_ family: UInt8, _ destination: [UInt8]) -> NetlinkRequest {
+    public static func match(_ destination: IPAddress) -> NetlinkRequest {
         let matchFlag: UInt32 = 0x2000
         var header = ByteWriter(capacity: 12)
-        header.write(bytes: [family, UInt8(destination.count * 8), 0, 0, 0, 0, 0, 0])
+        header.write(bytes: [destination.family.number, UInt8(destination.bitCount), 0, 0, 0, 0, 0, 0])
         header.writeHost(matchFlag)
         var request = NetlinkRequest(type: RouteMessage.getRoute, fixed: header.bytes)
-        request.append(RouteAttribute.destination, bytes: destination)
+        request.append(RouteAttribute.destination, bytes: destination.octets)
         return request
     }
 }

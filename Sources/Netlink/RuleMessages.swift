@@ -3,10 +3,10 @@
 public import ByteCodec
 public import Primitives
 
-/// An IPv4 policy rule (RTM_NEWRULE, RTM_DELRULE).
+/// A policy rule (RTM_NEWRULE, RTM_DELRULE).
 public struct RuleInfo: Hashable, Sendable {
     /// FRA_SRC with its length; nil for any source.
-    public var source: IPv4Prefix?
+    public var source: IPPrefix?
     /// FRA_PRIORITY: rules are tried in rising order.
     public var preference: UInt32
     /// FR_ACT_…: 1 goes to a table, 8 is prohibit.
@@ -20,13 +20,15 @@ public struct RuleInfo: Hashable, Sendable {
     /// Tells whether this is a fence of havpnd's.
     public var isOwnFence: Bool { tag == OwnTag.routeProtocol && action == Self.prohibit }
 
-    /// Reads RTM_NEWRULE or RTM_DELRULE; nil for another family than IPv4.
+    /// Reads RTM_NEWRULE or RTM_DELRULE; nil for another family than IPv4 and IPv6.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
         var reader = ByteReader(message.payload)
-        guard try reader.read(UInt8.self) == AddressFamily.ipv4 else { return nil }
+        guard let family = IPAddress.Family(number: try reader.read()) else { return nil }
         try reader.skip(1)
         let sourceLength: UInt8 = try reader.read()
-        guard sourceLength <= 32 else { throw .invalid(field: "rule source length", value: UInt64(sourceLength)) }
+        guard sourceLength <= family.bitCount else {
+            throw .invalid(field: "rule source length", value: UInt64(sourceLength))
+        }
         try reader.skip(4)
         action = try reader.read()
         try reader.skip(4)
@@ -35,7 +37,7 @@ public struct RuleInfo: Hashable, Sendable {
         while let attribute = try attributes.next() {
             switch attribute.type {
             case RuleAttribute.source:
-                source = IPv4Prefix(address: try attribute.ipv4(), length: Int(sourceLength))
+                source = IPPrefix(address: try attribute.address(family), length: Int(sourceLength))
             case RuleAttribute.preference: preference = try attribute.host()
             case RuleAttribute.tag: tag = try attribute.host()
             default: break
@@ -44,32 +46,32 @@ public struct RuleInfo: Hashable, Sendable {
     }
 }
 
-/// Requests about IPv4 policy rules; the only one that havpnd makes is the fence.
+/// Requests about policy rules; the only one that havpnd makes is the fence.
 public enum RuleRequest {
-    /// Dumps every IPv4 rule.
-    public static func dump() -> NetlinkRequest {
+    /// Dumps every rule of a family.
+    public static func dump(_ family: IPAddress.Family = .ipv4) -> NetlinkRequest {
         NetlinkRequest(
-            type: RouteMessage.getRule, flags: NetlinkFlags.dump, fixed: header(sourceLength: 0, action: 0))
+            type: RouteMessage.getRule, flags: NetlinkFlags.dump, fixed: header(family, sourceLength: 0, action: 0))
     }
 
     /// Raises the fence `from ADDRESS prohibit`; the kernel answers EEXIST if it stands already.
-    public static func addFence(address: IPv4Address, preference: UInt32) -> NetlinkRequest {
+    public static func addFence(address: IPAddress, preference: UInt32) -> NetlinkRequest {
         fence(
             RouteMessage.newRule, flags: NetlinkFlags.create | NetlinkFlags.exclusive, address: address,
             preference: preference)
     }
 
     /// Lowers the fence; the kernel answers ENOENT if it does not stand.
-    public static func deleteFence(address: IPv4Address, preference: UInt32) -> NetlinkRequest {
+    public static func deleteFence(address: IPAddress, preference: UInt32) -> NetlinkRequest {
         fence(RouteMessage.deleteRule, flags: 0, address: address, preference: preference)
     }
 
     private static func fence(
-        _ type: UInt16, flags: UInt16, address: IPv4Address, preference: UInt32
+        _ type: UInt16, flags: UInt16, address: IPAddress, preference: UInt32
     ) -> NetlinkRequest {
         var request = NetlinkRequest(
             type: type, flags: flags | NetlinkFlags.acknowledge,
-            fixed: header(sourceLength: 32, action: RuleInfo.prohibit))
+            fixed: header(address.family, sourceLength: UInt8(address.bitCount), action: RuleInfo.prohibit))
         request.append(RuleAttribute.source, bytes: address.octets)
         request.append(RuleAttribute.preference, host: preference)
         request.append(RuleAttribute.tag, host: OwnTag.routeProtocol)
@@ -77,9 +79,9 @@ public enum RuleRequest {
     }
 
     /// `struct fib_rule_hdr`, 12 bytes.
-    private static func header(sourceLength: UInt8, action: UInt8) -> [UInt8] {
+    private static func header(_ family: IPAddress.Family, sourceLength: UInt8, action: UInt8) -> [UInt8] {
         var writer = ByteWriter(capacity: 12)
-        writer.write(AddressFamily.ipv4)
+        writer.write(family.number)
         writer.pad(1)
         writer.write(sourceLength)
         writer.pad(4)

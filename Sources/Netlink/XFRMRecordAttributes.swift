@@ -23,7 +23,7 @@ extension ReplicatedSA {
             try reader.skip(2)
             encapsulation = Encapsulation(
                 kind: kind, sourcePort: ports.source, destinationPort: ports.destination,
-                originalAddress: try reader.readSAAddress(family))
+                originalAddress: try reader.readXFRMAddress(family))
         case XFRMAttribute.replay where !replay.usesExtendedStructure:
             let window = replay.windowPackets
             replay = try reader.readReplay()
@@ -37,7 +37,7 @@ extension ReplicatedSA {
         case XFRMAttribute.interfaceID: interfaceID = try attribute.host()
         case XFRMAttribute.extraFlags: extraFlags = try attribute.host()
         case XFRMAttribute.trafficPadding: trafficPadding = try attribute.host()
-        case XFRMAttribute.careOfAddress: careOfAddress = try reader.readSAAddress(family)
+        case XFRMAttribute.careOfAddress: careOfAddress = try reader.readXFRMAddress(family)
         case XFRMAttribute.direction: direction = try attribute.host()
         case XFRMAttribute.keepalive: keepaliveSeconds = try attribute.host()
         case XFRMAttribute.mappingThreshold: mappingThreshold = try attribute.host()
@@ -76,7 +76,7 @@ extension ReplicatedPolicy {
             try reader.skip(XFRMSize.identity)
             let family = try reader.readFamily()
             try reader.skip(2)
-            let source = try reader.readSAAddress(family)
+            let source = try reader.readXFRMAddress(family)
             reader = ByteReader(rest)
             let key = try reader.readSAKey(family)
             try reader.skip(20)
@@ -98,7 +98,7 @@ extension ReplicatedPolicy {
     }
 }
 
-extension SAAddress {
+extension IPAddress {
     /// Reads `xfrm_address_t` at the start of `bytes`, which must hold 16.
     init(xfrm bytes: ArraySlice<UInt8>, _ family: Family) {
         func number(_ range: Range<Int>) -> UInt64 {
@@ -112,23 +112,22 @@ extension SAAddress {
 }
 
 extension ByteReader {
-    mutating func readSAAddress(_ family: SAAddress.Family) throws(DecodeError) -> SAAddress {
-        SAAddress(xfrm: try readBytes(16), family)
+    mutating func readXFRMAddress(_ family: IPAddress.Family) throws(DecodeError) -> IPAddress {
+        IPAddress(xfrm: try readBytes(16), family)
     }
 
     /// Reads a `__u16` family.
-    mutating func readFamily() throws(DecodeError) -> SAAddress.Family {
+    mutating func readFamily() throws(DecodeError) -> IPAddress.Family {
         let number: UInt16 = try readHost()
-        switch number {
-        case UInt16(AddressFamily.ipv4): return .ipv4
-        case UInt16(AddressFamily.ipv6): return .ipv6
-        default: throw .invalid(field: "address family", value: UInt64(number))
+        guard let family = UInt8(exactly: number).flatMap(IPAddress.Family.init(number:)) else {
+            throw .invalid(field: "address family", value: UInt64(number))
         }
+        return family
     }
 
     /// Reads `struct xfrm_id`, which has no family of its own.
-    mutating func readSAKey(_ family: SAAddress.Family) throws(DecodeError) -> SAKey {
-        let destination = try readSAAddress(family)
+    mutating func readSAKey(_ family: IPAddress.Family) throws(DecodeError) -> SAKey {
+        let destination = try readXFRMAddress(family)
         let spi: UInt32 = try read()
         let protocolNumber: UInt8 = try read()
         try skip(3)
@@ -142,14 +141,14 @@ extension ByteReader {
         let family = try readFamily()
         let protocolNumber: UInt8 = try read()
         try skip(1)
-        return SAKey(destination: SAAddress(xfrm: address, family), spi: spi, protocolNumber: protocolNumber)
+        return SAKey(destination: IPAddress(xfrm: address, family), spi: spi, protocolNumber: protocolNumber)
     }
 
     /// Reads `struct xfrm_selector`; nil when it names an interface.
     ///
     /// `outer` is the family where the selector has none.
     mutating func readReplicatedSelector(
-        _ outer: SAAddress.Family?
+        _ outer: IPAddress.Family?
     ) throws(DecodeError) -> ReplicatedSelector? {
         let addresses = (destination: try readBytes(16), source: try readBytes(16))
         var selector = ReplicatedSelector()
@@ -158,12 +157,11 @@ extension ByteReader {
         selector.sourcePort = try read()
         selector.sourcePortMask = try read()
         let number: UInt16 = try readHost()
-        let own: SAAddress.Family? =
-            number == UInt16(AddressFamily.ipv4) ? .ipv4 : number == UInt16(AddressFamily.ipv6) ? .ipv6 : nil
+        let own = UInt8(exactly: number).flatMap(IPAddress.Family.init(number:))
         let family = own ?? outer ?? .ipv4
         selector.isUnspecified = own == nil
-        selector.destination = SAAddress(xfrm: addresses.destination, family)
-        selector.source = SAAddress(xfrm: addresses.source, family)
+        selector.destination = IPAddress(xfrm: addresses.destination, family)
+        selector.source = IPAddress(xfrm: addresses.source, family)
         selector.destinationLength = try read()
         selector.sourceLength = try read()
         selector.protocolNumber = try read()

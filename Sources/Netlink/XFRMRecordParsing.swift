@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ByteCodec
+public import Primitives
 public import SecurityAssociations
 
 /// What one XFRM message says about an SA or a policy that may be replicated.
@@ -20,12 +21,12 @@ public enum XFRMFinding: Equatable, Sendable {
 /// Reads XFRM messages whole, keys included (reference ipsec-ha §2.2).
 public struct XFRMRecordReader: Sendable {
     /// The ends that are ours: nothing else is looked at.
-    public var ends: Set<SAAddress>
+    public var ends: Set<IPAddress>
     /// Attributes that this version does not know, so far.
     public private(set) var unknownAttributes = 0
 
     /// Makes a reader for SAs and policies with one of these addresses as an end.
-    public init(ends: Set<SAAddress>) { self.ends = ends }
+    public init(ends: Set<IPAddress>) { self.ends = ends }
 
     /// Reads a dumped message or an event; nil for what is not ours.
     ///
@@ -65,18 +66,12 @@ public struct XFRMRecordReader: Sendable {
     private func isOurSA(_ payload: ArraySlice<UInt8>) -> Bool {
         guard payload.count >= XFRMSize.sa else { return false }
         let start = payload.startIndex
-        guard payload[start + 76] == 50, let family = Self.family(payload[start + 212]) else { return false }
-        let source = SAAddress(xfrm: payload[(start + 80)...], family)
-        let destination = SAAddress(xfrm: payload[(start + 56)...], family)
-        return ends.contains(source) || ends.contains(destination)
-    }
-
-    private static func family(_ number: UInt8) -> SAAddress.Family? {
-        switch number {
-        case AddressFamily.ipv4: .ipv4
-        case AddressFamily.ipv6: .ipv6
-        default: nil
+        guard payload[start + 76] == 50, let family = IPAddress.Family(number: payload[start + 212]) else {
+            return false
         }
+        let source = IPAddress(xfrm: payload[(start + 80)...], family)
+        let destination = IPAddress(xfrm: payload[(start + 56)...], family)
+        return ends.contains(source) || ends.contains(destination)
     }
 
     private static func key(ofSA payload: ArraySlice<UInt8>) throws(DecodeError) -> SAKey {
@@ -94,7 +89,7 @@ public struct XFRMRecordReader: Sendable {
         var reader = ByteReader(payload)
         let selector = try reader.readReplicatedSelector(key.destination.family)
         try reader.skip(XFRMSize.identity)
-        var sa = ReplicatedSA(key: key, source: try reader.readSAAddress(key.destination.family))
+        var sa = ReplicatedSA(key: key, source: try reader.readXFRMAddress(key.destination.family))
         sa.limits = try reader.readReplicatedLimits()
         sa.usage.bytes = try reader.readHost()
         sa.usage.packets = try reader.readHost()
@@ -195,9 +190,9 @@ public struct XFRMRecordReader: Sendable {
         var rest = attribute.value
         while rest.count >= XFRMSize.template {
             let start = rest.startIndex
-            if rest[start + 20] == 50, let family = Self.family(rest[start + 24]) {
-                let destination = SAAddress(xfrm: rest, family)
-                let source = SAAddress(xfrm: rest[(start + 28)...], family)
+            if rest[start + 20] == 50, let family = IPAddress.Family(number: rest[start + 24]) {
+                let destination = IPAddress(xfrm: rest, family)
+                let source = IPAddress(xfrm: rest[(start + 28)...], family)
                 if ends.contains(source) || ends.contains(destination) { return true }
             }
             rest = rest.dropFirst(XFRMSize.template)

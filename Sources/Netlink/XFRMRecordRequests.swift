@@ -21,7 +21,7 @@ extension XFRMRequest {
         writer.pad(32 + 12)
         writer.writeHost(UInt32(0))
         writer.writeHost(sa.requestID)
-        writer.writeHost(sa.key.destination.family.number)
+        writer.writeHost(UInt16(sa.key.destination.family.number))
         writer.write(sa.mode)
         writer.write(sa.replayWindow)
         writer.write(sa.flags)
@@ -158,7 +158,7 @@ extension XFRMRequest {
         var writer = ByteWriter(capacity: XFRMSize.shortIdentity)
         writer.write(xfrm: key.destination)
         writer.write(key.spi)
-        writer.writeHost(key.destination.family.number)
+        writer.writeHost(UInt16(key.destination.family.number))
         writer.write(key.protocolNumber)
         writer.pad(1)
         return writer.bytes
@@ -173,20 +173,14 @@ extension XFRMRequest {
     }
 }
 
-extension SAAddress.Family {
-    /// AF_INET or AF_INET6.
-    var number: UInt16 { UInt16(self == .ipv4 ? AddressFamily.ipv4 : AddressFamily.ipv6) }
-}
-
 extension ByteWriter {
     /// Appends `xfrm_address_t`.
-    mutating func write(xfrm address: SAAddress) {
-        if address.family == .ipv4 {
-            write(UInt32(truncatingIfNeeded: address.low))
+    mutating func write(xfrm address: IPAddress) {
+        switch address {
+        case .ipv4(let address):
+            write(address)
             pad(12)
-        } else {
-            write(address.high)
-            write(address.low)
+        case .ipv6(let address): write(address)
         }
     }
 
@@ -198,7 +192,7 @@ extension ByteWriter {
         write(selector.destinationPortMask)
         write(selector.sourcePort)
         write(selector.sourcePortMask)
-        writeHost(selector.isUnspecified ? UInt16(0) : selector.source.family.number)
+        writeHost(selector.isUnspecified ? UInt16(0) : UInt16(selector.source.family.number))
         write(selector.destinationLength)
         write(selector.sourceLength)
         write(selector.protocolNumber)
@@ -218,7 +212,7 @@ extension ByteWriter {
         write(template.spi)
         write(template.protocolNumber)
         pad(3)
-        writeHost(template.source.family.number)
+        writeHost(UInt16(template.source.family.number))
         pad(2)
         write(xfrm: template.source)
         writeHost(template.requestID)

@@ -100,6 +100,11 @@ public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
         MACAddress(0x0000_0c9f_f000 | UInt64(group & 0xfff))
     }
 
+    /// The virtual MAC of an IPv6 group of 0 to 4095, 00:05:73:a0:0G:GG (reference first-hop §1.1).
+    public static func hsrpIPv6(group: UInt16) -> MACAddress {
+        MACAddress(0x0005_73a0_0000 | UInt64(group & 0xfff))
+    }
+
     /// The six octets in wire order.
     public var octets: [UInt8] { (0..<6).map { UInt8(value >> UInt64(40 - 8 * $0) & 255) } }
 

@@ -72,6 +72,15 @@ public struct IPv6Address: Hashable, Comparable, Sendable, CustomStringConvertib
         }
     }
 
+    /// The link-local address of an interface with that MAC: fe80::/64 and its modified EUI-64 (RFC 4291, appendix A).
+    public static func linkLocal(_ mac: MACAddress) -> IPv6Address {
+        let upper = mac.value >> 24 ^ 0x02_0000
+        return IPv6Address(high: 0xfe80 << 48, low: upper << 40 | 0xff_fe00_0000 | mac.value & 0xff_ffff)
+    }
+
+    /// Whether the address counts on one link alone (fe80::/10).
+    public var isLinkLocal: Bool { high >> 54 == 0xfe80 >> 6 }
+
     /// The unspecified address `::`.
     public static let any = IPv6Address(high: 0, low: 0)
 

@@ -38,6 +38,32 @@ extension IPv6Address: Codable {
     }
 }
 
+extension IPAddress: Codable {
+    /// Writes the text of the address.
+    public func encode(to encoder: any Encoder) throws { try description.encode(to: encoder) }
+
+    /// Reads the text of either family; no text is 0.0.0.0.
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.readText { $0.isEmpty ? .any(.ipv4) : IPAddress(text: $0) }
+    }
+}
+
+extension IPPrefix: Codable {
+    /// Writes `address/length`.
+    public func encode(to encoder: any Encoder) throws { try description.encode(to: encoder) }
+
+    /// Reads `address/length`.
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.readText { text in
+            let parts = text.split(separator: "/")
+            guard parts.count == 2, let address = IPAddress(text: parts[0]), let length = Int(parts[1]),
+                (0...address.bitCount).contains(length)
+            else { return nil }
+            return IPPrefix(address: address, length: length)
+        }
+    }
+}
+
 extension MACAddress: Codable {
     /// Writes colon notation.
     public func encode(to encoder: any Encoder) throws { try description.encode(to: encoder) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Primitives
 public import SecurityAssociations
 
 /// What stands in this node's kernel of all that is replicated: digests and numbers, never keys.
@@ -33,7 +34,7 @@ public struct KernelTable: Sendable {
     }
 
     /// The addresses that are ours.
-    public let ends: Set<SAAddress>
+    public let ends: Set<IPAddress>
     /// `replay-interval inbound`: a window is told when it moved by this many packets.
     public let inboundInterval: UInt64
     /// The sum of all digests.
@@ -46,7 +47,7 @@ public struct KernelTable: Sendable {
     private var generation: UInt32 = 1
 
     /// Starts empty.
-    public init(ends: Set<SAAddress>, inboundInterval: UInt64) {
+    public init(ends: Set<IPAddress>, inboundInterval: UInt64) {
         self.ends = ends
         self.inboundInterval = max(inboundInterval, 1)
     }

@@ -281,7 +281,7 @@ extension ReplicaMachine.Operation {
     ///
     /// Policies out, forward, in are deleted first, then SAs; inbound SAs are added first, then outbound ones, then
     /// policies. An SA is deleted and added again in one breath, at the place of its addition.
-    func rank(in ends: Set<SAAddress>) -> Int {
+    func rank(in ends: Set<IPAddress>) -> Int {
         switch self {
         case .deletePolicy(let key): 2 - Int(key.direction.rawValue)
         case .deleteSA(let key): ends.contains(key.destination) ? 4 : 3

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import ByteCodec
+public import Primitives
 
 /// What names one SA in a kernel: destination, SPI, protocol and mark (`xfrm_state_lookup`).
 public struct SAKey: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The address that the SA's packets are sent to.
-    public var destination: SAAddress
+    public var destination: IPAddress
     /// The security parameter index in host order.
     public var spi: UInt32
     /// The IP protocol: 50 for ESP.
@@ -15,7 +16,7 @@ public struct SAKey: Hashable, Sendable, Codable, CustomStringConvertible {
 
     /// Makes a key; ESP without a mark unless told otherwise.
     public init(
-        destination: SAAddress, spi: UInt32, protocolNumber: UInt8 = 50,
+        destination: IPAddress, spi: UInt32, protocolNumber: UInt8 = 50,
         mark: KernelSA.Mark = KernelSA.Mark(value: 0, mask: 0)
     ) {
         self.destination = destination
@@ -26,7 +27,7 @@ public struct SAKey: Hashable, Sendable, Codable, CustomStringConvertible {
 
     /// Appends destination, SPI, protocol and mark.
     public func encode(into writer: inout ByteWriter) {
-        destination.encode(into: &writer)
+        writer.write(destination)
         writer.write(spi)
         writer.write(protocolNumber)
         mark.encode(into: &writer)
@@ -34,7 +35,7 @@ public struct SAKey: Hashable, Sendable, Codable, CustomStringConvertible {
 
     /// Reads what `encode` wrote.
     public init(parsing reader: inout ByteReader) throws(DecodeError) {
-        destination = try SAAddress(parsing: &reader)
+        destination = try reader.readAddress()
         spi = try reader.read()
         protocolNumber = try reader.read()
         mark = try KernelSA.Mark(parsing: &reader)

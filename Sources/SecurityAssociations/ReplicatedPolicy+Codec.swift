@@ -56,8 +56,8 @@ extension ReplicatedPolicy {
 
 extension ReplicatedPolicy.Template {
     func encode(into writer: inout ByteWriter) {
-        source.encode(into: &writer)
-        destination.encode(into: &writer)
+        writer.write(source)
+        writer.write(destination)
         writer.write(spi)
         writer.write(protocolNumber)
         writer.write(requestID)
@@ -70,8 +70,8 @@ extension ReplicatedPolicy.Template {
     }
 
     init(parsing reader: inout ByteReader) throws(DecodeError) {
-        source = try SAAddress(parsing: &reader)
-        destination = try SAAddress(parsing: &reader)
+        source = try reader.readAddress()
+        destination = try reader.readAddress()
         spi = try reader.read()
         protocolNumber = try reader.read()
         requestID = try reader.read()

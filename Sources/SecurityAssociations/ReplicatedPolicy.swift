@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Primitives
+
 /// Everything of one policy that another kernel needs (`struct xfrm_userpolicy_info` and its attributes).
 public struct ReplicatedPolicy: Equatable, Sendable {
     /// What names the policy.
@@ -33,9 +35,9 @@ public struct ReplicatedPolicy: Equatable, Sendable {
     /// `struct xfrm_user_tmpl`.
     public struct Template: Hashable, Sendable {
         /// The tunnel's destination.
-        public var destination: SAAddress
+        public var destination: IPAddress
         /// The tunnel's source.
-        public var source: SAAddress
+        public var source: IPAddress
         /// The one SPI that is meant, 0 for any.
         public var spi: UInt32 = 0
         /// 50 for ESP.
@@ -56,7 +58,7 @@ public struct ReplicatedPolicy: Equatable, Sendable {
         public var compressionAlgorithms: UInt32 = .max
 
         /// Makes a template for an ESP tunnel.
-        public init(source: SAAddress, destination: SAAddress) {
+        public init(source: IPAddress, destination: IPAddress) {
             self.source = source
             self.destination = destination
         }

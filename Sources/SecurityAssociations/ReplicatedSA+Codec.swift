@@ -34,7 +34,7 @@ extension ReplicatedSA {
         func append(_ type: Attribute, _ body: (inout ByteWriter) -> Void) {
             writer.writeAttribute(type.rawValue, body)
         }
-        append(.source) { source.encode(into: &$0) }
+        append(.source) { $0.write(source) }
         append(.basics) {
             $0.write(mode)
             $0.write(flags)
@@ -48,7 +48,7 @@ extension ReplicatedSA {
         if let authentication { append(.authentication) { authentication.encode(into: &$0) } }
         if let compression { append(.compression) { compression.encode(into: &$0) } }
         if let encapsulation { append(.encapsulation) { encapsulation.encode(into: &$0) } }
-        if let careOfAddress { append(.careOfAddress) { careOfAddress.encode(into: &$0) } }
+        if let careOfAddress { append(.careOfAddress) { $0.write(careOfAddress) } }
         if let outputMark { append(.outputMark) { outputMark.encode(into: &$0) } }
         let numbers: [(Attribute, UInt32)] = [
             (.extraFlags, extraFlags), (.interfaceID, interfaceID), (.trafficPadding, trafficPadding),
@@ -95,7 +95,7 @@ extension ReplicatedSA {
 
     private mutating func read(_ attribute: Attribute, from value: inout ByteReader) throws(DecodeError) {
         switch attribute {
-        case .source: source = try SAAddress(parsing: &value)
+        case .source: source = try value.readAddress()
         case .basics:
             mode = try value.read()
             flags = try value.read()
@@ -108,7 +108,7 @@ extension ReplicatedSA {
         case .authentication: authentication = try Algorithm(parsing: &value)
         case .compression: compression = try Algorithm(parsing: &value)
         case .encapsulation: encapsulation = try Encapsulation(parsing: &value)
-        case .careOfAddress: careOfAddress = try SAAddress(parsing: &value)
+        case .careOfAddress: careOfAddress = try value.readAddress()
         case .outputMark: outputMark = try KernelSA.Mark(parsing: &value)
         case .extraFlags: extraFlags = try value.read()
         case .interfaceID: interfaceID = try value.read()
@@ -164,13 +164,13 @@ extension ReplicatedSA.Encapsulation {
         writer.write(kind)
         writer.write(sourcePort)
         writer.write(destinationPort)
-        originalAddress.encode(into: &writer)
+        writer.write(originalAddress)
     }
 
     init(parsing reader: inout ByteReader) throws(DecodeError) {
         self.init(
             kind: try reader.read(), sourcePort: try reader.read(), destinationPort: try reader.read(),
-            originalAddress: try SAAddress(parsing: &reader))
+            originalAddress: try reader.readAddress())
     }
 }
 

@@ -9,7 +9,7 @@ public struct ReplicatedSA: Equatable, Sendable {
     /// What names the SA.
     public var key: SAKey
     /// The address that the SA's packets come from.
-    public var source: SAAddress
+    public var source: IPAddress
     /// XFRM_MODE_…; any mode, as a number.
     public var mode: UInt8
     /// The number that ties the SA to its policies.
@@ -35,7 +35,7 @@ public struct ReplicatedSA: Equatable, Sendable {
     /// UDP encapsulation for a peer behind NAT, with its original address.
     public var encapsulation: Encapsulation?
     /// XFRMA_COADDR.
-    public var careOfAddress: SAAddress?
+    public var careOfAddress: IPAddress?
     /// XFRMA_SET_MARK and XFRMA_SET_MARK_MASK.
     public var outputMark: KernelSA.Mark?
     /// XFRMA_IF_ID, 0 without.
@@ -56,7 +56,7 @@ public struct ReplicatedSA: Equatable, Sendable {
     public var usage = Usage()
 
     /// Makes an SA in tunnel mode without algorithms.
-    public init(key: SAKey, source: SAAddress, mode: UInt8 = 1) {
+    public init(key: SAKey, source: IPAddress, mode: UInt8 = 1) {
         self.key = key
         self.source = source
         self.mode = mode
@@ -108,10 +108,10 @@ public struct ReplicatedSA: Equatable, Sendable {
         /// The destination port.
         public var destinationPort: UInt16
         /// The peer's address before translation.
-        public var originalAddress: SAAddress
+        public var originalAddress: IPAddress
 
         /// Makes an encapsulation.
-        public init(kind: UInt16, sourcePort: UInt16, destinationPort: UInt16, originalAddress: SAAddress) {
+        public init(kind: UInt16, sourcePort: UInt16, destinationPort: UInt16, originalAddress: IPAddress) {
             self.kind = kind
             self.sourcePort = sourcePort
             self.destinationPort = destinationPort

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ByteCodec
+public import Primitives
 
 /// Which packets an SA or a policy is for, whole (`struct xfrm_selector`) but for the interface, which is each node's own.
 public struct ReplicatedSelector: Hashable, Sendable, Codable {
     /// Where the packets go.
-    public var destination: SAAddress
+    public var destination: IPAddress
     /// Where the packets come from.
-    public var source: SAAddress
+    public var source: IPAddress
     /// Prefix lengths.
     public var destinationLength: UInt8
     /// Prefix lengths.
@@ -29,7 +30,7 @@ public struct ReplicatedSelector: Hashable, Sendable, Codable {
 
     /// Makes a selector; by default the one that matches all of IPv4.
     public init(
-        source: SAAddress = .any(.ipv4), sourceLength: UInt8 = 0, destination: SAAddress = .any(.ipv4),
+        source: IPAddress = .any(.ipv4), sourceLength: UInt8 = 0, destination: IPAddress = .any(.ipv4),
         destinationLength: UInt8 = 0, isUnspecified: Bool = false
     ) {
         self.source = source
@@ -41,9 +42,9 @@ public struct ReplicatedSelector: Hashable, Sendable, Codable {
 
     func encode(into writer: inout ByteWriter) {
         writer.write(UInt8(isUnspecified ? 1 : 0))
-        source.encode(into: &writer)
+        writer.write(source)
         writer.write(sourceLength)
-        destination.encode(into: &writer)
+        writer.write(destination)
         writer.write(destinationLength)
         writer.write(sourcePort)
         writer.write(sourcePortMask)
@@ -55,9 +56,9 @@ public struct ReplicatedSelector: Hashable, Sendable, Codable {
 
     init(parsing reader: inout ByteReader) throws(DecodeError) {
         isUnspecified = try reader.read(UInt8.self) == 1
-        source = try SAAddress(parsing: &reader)
+        source = try reader.readAddress()
         sourceLength = try reader.read()
-        destination = try SAAddress(parsing: &reader)
+        destination = try reader.readAddress()
         destinationLength = try reader.read()
         sourcePort = try reader.read()
         sourcePortMask = try reader.read()

@@ -7,7 +7,7 @@ public enum ObjectKind: Hashable, Sendable {
     /// `interface NAME line-protocol | ip routing | ipv6 routing`.
     case interface(String, InterfaceAspect)
     /// `ip route PREFIX reachability`, `ipv6 route PREFIX reachability`.
-    case route(RouteDestination)
+    case route(IPPrefix)
     /// `list boolean and|or`, `list threshold weight|percentage`.
     case list(ObjectList)
     /// `script PATH`.
@@ -74,30 +74,6 @@ public enum InterfaceAspect: String, Hashable, Sendable, CaseIterable {
     case ipRouting = "ip routing"
     /// The same for IPv6.
     case ipv6Routing = "ipv6 routing"
-}
-
-/// A network whose route is watched; host bits are zero.
-public enum RouteDestination: Hashable, Sendable, CustomStringConvertible {
-    /// An IPv4 network.
-    case ipv4(IPv4Prefix)
-    /// An IPv6 network.
-    case ipv6(IPv6Prefix)
-
-    /// The text `address/length`.
-    public var description: String {
-        switch self {
-        case .ipv4(let prefix): prefix.description
-        case .ipv6(let prefix): prefix.description
-        }
-    }
-
-    /// The prefix length.
-    public var length: Int {
-        switch self {
-        case .ipv4(let prefix): prefix.length
-        case .ipv6(let prefix): prefix.length
-        }
-    }
 }
 
 /// Whatever is known of an object at a moment.

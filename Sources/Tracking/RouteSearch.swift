@@ -25,7 +25,7 @@ public struct RouteSearch: Sendable {
     private var isReachedOtherwise = false
 
     /// Starts a search.
-    public init(_ destination: RouteDestination) { length = destination.length }
+    public init(_ destination: IPPrefix) { length = destination.length }
 
     /// Takes the next finding; nil where another address must be tried.
     public mutating func take(_ finding: Finding) -> Observation? {

@@ -86,7 +86,7 @@ struct GrammarTests {
         #expect(association.tuning.maximumTimeoutMilliseconds == 10000)
         #expect(association.tuning.pathRetransmissions == 4 && association.tuning.associationRetransmissions == 5)
         let map = model.cryptoMaps[0]
-        #expect(map.entries[0].peers == [IPv4Address(10, 1, 0, 5), IPv4Address(10, 1, 0, 6)])
+        #expect(map.entries[0].peers == [IPAddress(10, 1, 0, 5), IPAddress(10, 1, 0, 6)])
         #expect(map.entries[0].reverseRoute && map.entries[1].acceptsAnyPeer)
         #expect(map.inboundReplayInterval == 500 && map.outboundReplayInterval == 200_000)
         guard case .strongSwan(let settings) = model.ikeDaemon else { return }
@@ -151,7 +151,7 @@ struct GrammarTests {
              no crypto map MAPA
             """)
         var group = Model.Group(number: 10)
-        group.virtualAddress = IPv4Address(10, 1, 0, 100)
+        group.virtualAddress = IPAddress(10, 1, 0, 100)
         group.name = "VPN"
         group.tracks = [.init(object: 2, effect: .decrement(10))]
         #expect(model.interfaces[0].groups == [group])

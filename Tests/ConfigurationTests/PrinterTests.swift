@@ -80,7 +80,7 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
             if let chain = model.keyChains.first, Bool.random(using: &generator) {
                 group.authentication = .keyChain(chain.name)
             }
-            group.virtualAddress = IPv4Address(10, UInt8(index * 16 + number / 256), UInt8(number % 256), 100)
+            group.virtualAddress = IPAddress(10, UInt8(index * 16 + number / 256), UInt8(number % 256), 100)
             if Bool.random(using: &generator) {
                 let name = ["VPN", "a b", "replay-interval", "10", "!x", "none", "standby"].randomElement(
                     using: &generator)
@@ -250,7 +250,7 @@ private func randomMaps(_ model: inout Model, _ generator: inout SplitMix) {
         var map = Model.CryptoMap(name: name)
         for sequence in numbers(1...3, in: 1...65535, &generator) {
             var entry = Model.CryptoMap.Entry(sequence: sequence)
-            entry.peers = [IPv4Address(10, 1, 0, 5), IPv4Address(10, 1, 0, 1)]
+            entry.peers = [IPAddress(10, 1, 0, 5), IPAddress(10, 1, 0, 1)]
             entry.acceptsAnyPeer = Bool.random(using: &generator)
             entry.reverseRoute = Bool.random(using: &generator)
             map.entries.append(entry)

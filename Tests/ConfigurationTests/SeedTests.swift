@@ -97,7 +97,7 @@ struct SeedTests {
         let group = try #require(model.interfaces.first?.groups.first)
         #expect(model.interfaces.map(\.name) == ["eth1"])
         #expect(group.number == 10 && group.priority == 105 && group.preempt && group.name == "VPN")
-        #expect(group.virtualAddress == IPv4Address(10, 1, 0, 100))
+        #expect(group.virtualAddress == IPAddress(10, 1, 0, 100))
         #expect(group.tracks.map(\.object) == [1, 2])
         #expect(group.tracks.allSatisfy { $0.effect == .decrement(10) })
         #expect(model.association?.localAddresses == [IPv4Address(10, 1, 0, 3)])
@@ -105,7 +105,7 @@ struct SeedTests {
         #expect(model.scheme == "VPN" && model.security == .none)
         let map = try #require(model.cryptoMaps.first)
         #expect(map.name == "MAPA" && map.redundancyGroup == "VPN" && map.isStateful && map.interfaces == ["eth1"])
-        #expect(map.entries.first?.peers == [IPv4Address(10, 1, 0, 5)])
+        #expect(map.entries.first?.peers == [IPAddress(10, 1, 0, 5)])
         #expect(map.entries.first?.reverseRoute == true)
     }
 

@@ -15,11 +15,11 @@ import Testing
         -> ReplicatedPolicy
     {
         let selector = ReplicatedSelector(
-            source: SAAddress(source.address), sourceLength: UInt8(source.length),
-            destination: SAAddress(IPv4Address(10, 0, 0, 6)), destinationLength: 32)
+            source: IPAddress(source.address), sourceLength: UInt8(source.length),
+            destination: IPAddress(IPv4Address(10, 0, 0, 6)), destinationLength: 32)
         var policy = ReplicatedPolicy(key: PolicyKey(direction: direction, selector: selector))
         policy.priority = priority
-        policy.templates = [.init(source: SAAddress(end), destination: SAAddress(IPv4Address(10, 1, 0, 5)))]
+        policy.templates = [.init(source: IPAddress(end), destination: IPAddress(IPv4Address(10, 1, 0, 5)))]
         return policy
     }
 

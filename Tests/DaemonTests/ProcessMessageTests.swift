@@ -31,9 +31,9 @@ struct ProcessMessageTests {
         .configurationRefused(revision: 1, text: "line 3: no such thing — really"),
         .holding(addresses: [], isPeerHot: false),
         .holding(
-            addresses: [HeldAddress(interfaceIndex: 9, address: IPv4Address(10, 1, 0, 100), prefixLength: 24)],
+            addresses: [HeldAddress(interfaceIndex: 9, address: IPAddress(10, 1, 0, 100), prefixLength: 24)],
             isPeerHot: true),
-        .fences(addresses: [IPv4Address(10, 1, 0, 100), IPv4Address(10, 2, 0, 100)]),
+        .fences(addresses: [IPAddress(10, 1, 0, 100), IPAddress(10, 2, 0, 100)]),
         .redundancyChanged(RedundancyStatus(isStateful: true)),
         .redundancyChanged(everyFlag),
         .roleChanged(isActive: true, group: 10, term: 1 << 40),

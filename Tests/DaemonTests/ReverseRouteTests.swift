@@ -38,32 +38,32 @@ import Testing
     }
 
     func policy(
-        _ destination: IPv4Prefix, peer: IPv4Address, source: IPv4Address = IPv4Address(10, 1, 0, 100),
+        _ destination: IPPrefix, peer: IPAddress, source: IPAddress = IPAddress(10, 1, 0, 100),
         direction: KernelPolicy.Direction = .outbound
     ) -> ReplicatedPolicy {
         let selector = ReplicatedSelector(
-            destination: SAAddress(destination.address), destinationLength: UInt8(destination.length))
+            destination: destination.address, destinationLength: UInt8(destination.length))
         var policy = ReplicatedPolicy(key: PolicyKey(direction: direction, selector: selector))
-        policy.templates = [.init(source: SAAddress(source), destination: SAAddress(peer))]
+        policy.templates = [.init(source: source, destination: peer)]
         return policy
     }
 
-    let branch = IPv4Prefix(address: IPv4Address(10, 0, 0, 6), length: 32)
-    let peer = IPv4Address(10, 1, 0, 5)
+    let branch = IPPrefix(address: IPAddress(10, 0, 0, 6), length: 32)
+    let peer = IPAddress(10, 1, 0, 5)
 
     @Test("a route for each remote selector whose map entry says reverse-route")
     func needs() throws {
         let scheme = try scheme()
         let policies = [
             policy(branch, peer: peer),
-            policy(IPv4Prefix(address: IPv4Address(10, 9, 9, 9), length: 24), peer: peer),
-            policy(branch, peer: IPv4Address(10, 1, 0, 6)),
-            policy(branch, peer: peer, source: IPv4Address(10, 1, 0, 3)),
-            policy(IPv4Prefix(address: .any, length: 0), peer: peer),
-            policy(IPv4Prefix(address: IPv4Address(10, 1, 0, 0), length: 24), peer: peer),
+            policy(IPPrefix(address: IPAddress(10, 9, 9, 9), length: 24), peer: peer),
+            policy(branch, peer: IPAddress(10, 1, 0, 6)),
+            policy(branch, peer: peer, source: IPAddress(10, 1, 0, 3)),
+            policy(IPPrefix(address: .any, length: 0), peer: peer),
+            policy(IPPrefix(address: IPAddress(10, 1, 0, 0), length: 24), peer: peer),
         ]
-        let network = IPv4Prefix(address: IPv4Address(10, 9, 9, 0), length: 24)
-        let virtual = IPv4Address(10, 1, 0, 100)
+        let network = IPPrefix(address: IPAddress(10, 9, 9, 0), length: 24)
+        let virtual = IPAddress(10, 1, 0, 100)
         #expect(
             policies.compactMap { ReverseRoutePlan.Need($0, scheme: scheme) } == [
                 .init(destination: branch, peer: peer, source: virtual),
@@ -78,7 +78,7 @@ import Testing
     @Test("a peer without a route has none, and the lower of two peers wins")
     func routes() {
         let hop = ReverseRoutePlan.NextHop(gateway: peer, interfaceIndex: 3)
-        let other = IPv4Address(10, 1, 0, 9)
+        let other = IPAddress(10, 1, 0, 9)
         let otherHop = ReverseRoutePlan.NextHop(gateway: other, interfaceIndex: 3)
         let needs: Set<ReverseRoutePlan.Need> = [
             .init(destination: branch, peer: peer, source: nil), .init(destination: branch, peer: other, source: nil),
@@ -101,7 +101,7 @@ import Testing
         #expect(tunnels.note(first, scheme: scheme) == .nothing)
         #expect(tunnels.note(second, scheme: scheme) == .nothing)
         #expect(tunnels.remove(first.key) == .nothing)
-        #expect(Array(tunnels.needs) == [.init(destination: branch, peer: peer, source: IPv4Address(10, 1, 0, 100))])
+        #expect(Array(tunnels.needs) == [.init(destination: branch, peer: peer, source: IPAddress(10, 1, 0, 100))])
         #expect(tunnels.remove(second.key) == .needs)
         #expect(tunnels.needs.isEmpty)
     }
@@ -111,8 +111,8 @@ import Testing
         let scheme = try scheme()
         var tunnels = TunnelPolicies()
         let kept = policy(branch, peer: peer)
-        let gone = policy(IPv4Prefix(address: IPv4Address(10, 8, 0, 0), length: 24), peer: peer)
-        let removed = policy(IPv4Prefix(address: IPv4Address(10, 7, 0, 0), length: 24), peer: peer)
+        let gone = policy(IPPrefix(address: IPAddress(10, 8, 0, 0), length: 24), peer: peer)
+        let removed = policy(IPPrefix(address: IPAddress(10, 7, 0, 0), length: 24), peer: peer)
         for each in [kept, gone, removed] { _ = tunnels.note(each, scheme: scheme) }
         tunnels.beginReading()
         #expect(tunnels.remove(removed.key) == .needs)
@@ -128,7 +128,7 @@ import Testing
         let scheme = try scheme()
         var tunnels = TunnelPolicies(limit: 1)
         #expect(tunnels.note(policy(branch, peer: peer), scheme: scheme) == .needs)
-        let other = policy(IPv4Prefix(address: IPv4Address(10, 8, 0, 0), length: 24), peer: peer)
+        let other = policy(IPPrefix(address: IPAddress(10, 8, 0, 0), length: 24), peer: peer)
         #expect(tunnels.note(other, scheme: scheme) == .refused)
     }
 
@@ -136,7 +136,7 @@ import Testing
     func difference() {
         func route(_ last: UInt8, _ interface: UInt32) -> ReverseRoutePlan.Route {
             .init(
-                destination: IPv4Prefix(address: IPv4Address(10, 0, 0, last), length: 32),
+                destination: IPPrefix(address: IPAddress(10, 0, 0, last), length: 32),
                 nextHop: .init(gateway: peer, interfaceIndex: interface))
         }
         let (replace, delete) = ReverseRoutePlan.difference(
@@ -150,10 +150,10 @@ import Testing
         let scheme = try scheme()
         #expect(scheme.isStateful)
         #expect(scheme.interface == "eth1")
-        #expect(scheme.virtualAddresses == [IPv4Address(10, 1, 0, 100)])
+        #expect(scheme.virtualAddresses == [IPAddress(10, 1, 0, 100)])
         #expect(scheme.marginSettings.exposure == .seconds(14))
         #expect(scheme.map(for: peer)?.name == "MAPA")
-        #expect(!scheme.hasReverseRoute(for: IPv4Address(10, 1, 0, 6)))
+        #expect(!scheme.hasReverseRoute(for: IPAddress(10, 1, 0, 6)))
         #expect(scheme.agreedItems.contains { $0.name == "standby 10 timers" })
     }
 

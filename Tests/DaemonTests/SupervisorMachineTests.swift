@@ -33,7 +33,7 @@ private struct Bench {
 
 private let text = Array("host R3".utf8)
 private let canonical = Array("hostname R3".utf8)
-private let address = IPv4Address(10, 1, 0, 100)
+private let address = IPAddress(10, 1, 0, 100)
 private let held = HeldAddress(interfaceIndex: 6, address: address, prefixLength: 32)
 private let accepted = ProcessMessage.configuration(revision: 1, text: canonical)
 

@@ -10,7 +10,7 @@ struct Capture {
     struct Packet {
         /// Time since the first packet.
         let milliseconds: Int
-        let source: IPv4Address
+        let source: IPAddress
         let sourceMAC: MACAddress
         let datagram: HSRPDatagram
         let payload: [UInt8]
@@ -55,7 +55,7 @@ struct Capture {
         try reader.skip(6)
         let mac = MACAddress(octets: Array(try reader.readBytes(6))) ?? MACAddress(0)
         try reader.skip(2 + 12)
-        let source = try reader.readIPv4()
+        let source = IPAddress(try reader.readIPv4())
         try reader.skip(4 + 4)
         let segmentLength: UInt16 = try reader.read()
         try reader.skip(2)

@@ -61,22 +61,22 @@ import Testing
             return
         }
         let capture = try Capture(path: path)
-        let own = IPv4Address(192, 168, 0, last)
-        let virtual = IPv4Address(192, 168, 0, 1)
+        let own = IPAddress(192, 168, 0, last)
+        let virtual = IPAddress(192, 168, 0, 1)
         // Times before the capture are negative; the virtual clock starts a minute early.
         let offset = 60_000
         var settings = GroupSettings(
-            group: 1, interfacePrefix: IPv4Prefix(address: own, length: 24), virtualAddress: virtual)
+            group: 1, interfacePrefix: IPPrefix(address: own, length: 24), virtualAddress: virtual)
         settings.preempt = preempt
         var router = Router()
         router.machine = GroupMachine(
             settings: settings, priority: priority, redundancy: RedundancyStatus(isStateful: false), seed: UInt64(last))
 
-        var heard: [(at: Int, from: IPv4Address, message: HSRPMessage)] = before.map { item in
+        var heard: [(at: Int, from: IPAddress, message: HSRPMessage)] = before.map { item in
             let message = HSRPMessage(
                 version: .one, operation: .hello, state: item.state, helloMilliseconds: 3000, holdMilliseconds: 10_000,
                 priority: item.priority, group: 1, authentication: .text(.cisco), virtualAddress: virtual)
-            return (item.at, IPv4Address(192, 168, 0, item.from), message)
+            return (item.at, IPAddress(192, 168, 0, item.from), message)
         }
         for packet in capture.packets where packet.source != own {
             if case .message(let message) = packet.datagram {

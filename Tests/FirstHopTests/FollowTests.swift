@@ -11,13 +11,13 @@ private struct Coupled {
     /// What both did, in order; the follower's actions begin with `F`.
     var steps: [String] = []
 
-    static let interface = IPv4Address(10, 2, 0, 3)
+    static let interface = IPAddress(10, 2, 0, 3)
 
     init(leader: Router, settings change: (inout GroupSettings) -> Void = { _ in }) {
         self.leader = leader
         follower = Router(address: Self.interface) {
             $0.isFollower = true
-            $0.virtualAddress = IPv4Address(10, 2, 0, 100)
+            $0.virtualAddress = IPAddress(10, 2, 0, 100)
             change(&$0)
         }
         follower.now = leader.now
@@ -62,7 +62,7 @@ private struct Coupled {
     }
 
     /// The follower is up first, as at a start.
-    static func standby(behind active: IPv4Address = Router.stranger, redundancy: RedundancyStatus? = nil) -> Coupled {
+    static func standby(behind active: IPAddress = Router.stranger, redundancy: RedundancyStatus? = nil) -> Coupled {
         let status = redundancy ?? RedundancyStatus(isStateful: false)
         var pair = Coupled(leader: .standby(behind: active, redundancy: status))
         pair.follow(20_000, .interfaceChanged(isUp: true))
@@ -196,7 +196,7 @@ private struct Coupled {
         #expect(warned == 2)
     }
 
-    private static let inside = IPv4Address(10, 2, 0, 9)
+    private static let inside = IPAddress(10, 2, 0, 9)
 
     @Test("a follower knows Active and Standby of its segment for the screens, and forgets the silent ones")
     func routers() {

@@ -14,7 +14,7 @@ func helloRoundTrip() throws {
     let message = HSRPMessage(
         version: .one, operation: .hello, state: .speak, helloMilliseconds: 3000, holdMilliseconds: 10_000,
         priority: 200,
-        group: 1, authentication: .text(.cisco), virtualAddress: IPv4Address(192, 168, 0, 1))
+        group: 1, authentication: .text(.cisco), virtualAddress: IPAddress(192, 168, 0, 1))
     #expect(message.bytes == speakHello)
     #expect(try HSRPDatagram(parsing: speakHello[...], version: .one) == .message(message))
 }
@@ -99,15 +99,15 @@ func activeFrame() throws {
     let message = HSRPMessage(
         version: .one, operation: .hello, state: .active, helloMilliseconds: 3000, holdMilliseconds: 10_000,
         priority: 200,
-        group: 1, authentication: .text(.cisco), virtualAddress: IPv4Address(192, 168, 0, 1))
-    let source = IPv4Address(192, 168, 0, 10)
+        group: 1, authentication: .text(.cisco), virtualAddress: IPAddress(192, 168, 0, 1))
+    let source = IPAddress(192, 168, 0, 10)
     let frame = Frames.hsrp(message, from: source, sourceMAC: .hsrpVersion1(group: 1))
     #expect(frame.count == 62)
     #expect(Array(frame[0..<14]) == [1, 0, 0x5e, 0, 0, 2, 0, 0, 0x0c, 7, 0xac, 1, 8, 0])
     #expect(frame[22] == 1)
     #expect(frame[23] == 17)
     #expect(internetChecksum(frame[14..<34]) == 0)
-    let pseudo = source.octets + HSRPVersion.one.destination.octets + [0, 17, 0, 28]
+    let pseudo = source.octets + HSRPVersion.one.destination(.ipv4).octets + [0, 17, 0, 28]
     #expect(internetChecksum(pseudo + frame[34...]) == 0)
     #expect(Array(frame[42...]) == message.bytes)
 }

@@ -9,7 +9,7 @@ import Testing
 private struct Pair {
     struct Node {
         var machine: GroupMachine
-        let address: IPv4Address
+        let address: IPAddress
         var holdsAddress = false
         var isFenceUp = true
         var isAlive = true
@@ -17,7 +17,7 @@ private struct Pair {
     }
 
     enum Delivery {
-        case lan(HSRPMessage, from: IPv4Address)
+        case lan(HSRPMessage, from: IPAddress)
         case role(RoleMessage, term: UInt64, session: Int)
     }
 
@@ -34,12 +34,12 @@ private struct Pair {
     init(seed: UInt64, priorities: [UInt8]) {
         random = SplitMix64(seed: seed)
         nodes = priorities.enumerated().map { index, priority in
-            let address = IPv4Address(10, 1, 0, UInt8(3 + index))
+            let address = IPAddress(10, 1, 0, UInt8(3 + index))
             var settings = GroupSettings(
-                group: 10, interfacePrefix: IPv4Prefix(address: address, length: 24), virtualAddress: Router.virtual)
+                group: 10, interfacePrefix: IPPrefix(address: address, length: 24), virtualAddress: Router.virtual)
             settings.preempt = true
             settings.allowsFastStart = true
-            settings.peerAddresses = [IPv4Address(10, 1, 0, UInt8(4 - index))]
+            settings.peerAddresses = [IPAddress(10, 1, 0, UInt8(4 - index))]
             return Node(
                 machine: GroupMachine(
                     settings: settings, priority: priority, redundancy: RedundancyStatus(isStateful: true),

@@ -8,20 +8,20 @@ import Primitives
 struct Router {
     var machine: GroupMachine
     var now = Instant(nanoseconds: 0)
-    let address: IPv4Address
+    let address: IPAddress
 
-    static let virtual = IPv4Address(10, 1, 0, 100)
-    static let peer = IPv4Address(10, 1, 0, 4)
-    static let stranger = IPv4Address(10, 1, 0, 9)
+    static let virtual = IPAddress(10, 1, 0, 100)
+    static let peer = IPAddress(10, 1, 0, 4)
+    static let stranger = IPAddress(10, 1, 0, 9)
 
     init(
-        address: IPv4Address = IPv4Address(10, 1, 0, 3), priority: UInt8 = 100, seed: UInt64 = 1,
+        address: IPAddress = IPAddress(10, 1, 0, 3), priority: UInt8 = 100, seed: UInt64 = 1,
         redundancy: RedundancyStatus = RedundancyStatus(isStateful: false), startsWithDaemon: Bool = true,
         settings change: (inout GroupSettings) -> Void = { _ in }
     ) {
         self.address = address
         var settings = GroupSettings(
-            group: 10, interfacePrefix: IPv4Prefix(address: address, length: 24), virtualAddress: Self.virtual)
+            group: 10, interfacePrefix: IPPrefix(address: address, length: 24), virtualAddress: Self.virtual)
         settings.peerAddresses = [Self.peer]
         change(&settings)
         machine = GroupMachine(
@@ -65,7 +65,7 @@ struct Router {
     static func message(
         _ operation: HSRPMessage.Operation, _ state: HSRPState, priority: UInt8, hello: UInt32 = 3,
         hold: UInt32 = 10, version: HSRPVersion = .one, group: UInt16 = 10, authentication: AuthenticationText = .cisco,
-        virtual: IPv4Address = Router.virtual
+        virtual: IPAddress = Router.virtual
     ) -> HSRPMessage {
         HSRPMessage(
             version: version, operation: operation, state: state, helloMilliseconds: hello * 1000,
@@ -75,7 +75,7 @@ struct Router {
 
     /// Hears a hello of another router.
     mutating func hear(
-        _ milliseconds: Int, _ state: HSRPState, priority: UInt8, from source: IPv4Address = Router.stranger
+        _ milliseconds: Int, _ state: HSRPState, priority: UInt8, from source: IPAddress = Router.stranger
     ) -> [GroupAction] {
         hear(milliseconds, .hello, state, priority: priority, from: source)
     }
@@ -83,7 +83,7 @@ struct Router {
     /// Hears a message of another router.
     mutating func hear(
         _ milliseconds: Int, _ operation: HSRPMessage.Operation, _ state: HSRPState, priority: UInt8,
-        from source: IPv4Address = Router.stranger
+        from source: IPAddress = Router.stranger
     ) -> [GroupAction] {
         at(milliseconds, .messageReceived(Self.message(operation, state, priority: priority), from: source))
     }
@@ -112,7 +112,7 @@ extension Router {
 
     /// Standby at 20 s behind an Active of priority 110 heard at 20 s (at 9 s too, so that it left Listen by d).
     static func standby(
-        priority: UInt8 = 100, behind active: IPv4Address = Router.stranger, activePriority: UInt8 = 110,
+        priority: UInt8 = 100, behind active: IPAddress = Router.stranger, activePriority: UInt8 = 110,
         redundancy: RedundancyStatus = RedundancyStatus(isStateful: false),
         settings: (inout GroupSettings) -> Void = { _ in }
     ) -> Router {
@@ -128,7 +128,7 @@ extension Router {
     }
 
     /// A Standby with timers of 250 and 800 ms whose Active (priority 110) was heard last at 20 s.
-    static func fastStandby(behind active: IPv4Address, redundancy: RedundancyStatus) -> Router {
+    static func fastStandby(behind active: IPAddress, redundancy: RedundancyStatus) -> Router {
         var router = standby(behind: active, redundancy: redundancy)
         var settings = router.machine.settings
         settings.hello = .milliseconds(250)

@@ -100,7 +100,7 @@ import Testing
     @Test("equal priority: the higher address is better")
     func addressBreaksTies() {
         var router = Router.speaking()
-        #expect(router.hear(11_000, .speak, priority: 100, from: IPv4Address(10, 1, 0, 2)).steps == [])
+        #expect(router.hear(11_000, .speak, priority: 100, from: IPAddress(10, 1, 0, 2)).steps == [])
         #expect(router.hear(11_000, .speak, priority: 100).steps == ["Speak -> Listen"])
     }
 
@@ -174,7 +174,7 @@ import Testing
     @Test("preemption is strict: an equal priority never relieves an Active, whatever the addresses")
     func strictPreemption() {
         var router = Router.listening { $0.preempt = true }
-        #expect(router.hear(500, .active, priority: 100, from: IPv4Address(10, 1, 0, 2)).steps == [])
+        #expect(router.hear(500, .active, priority: 100, from: IPAddress(10, 1, 0, 2)).steps == [])
     }
 
     @Test("h, Active: Coup, and the LAN is told again")
@@ -200,7 +200,7 @@ import Testing
     @Test("a Resign of anybody else than the Active is counted and ignored")
     func strangeResign() {
         var standby = Router.standby()
-        let actions = standby.hear(20_500, .resign, .active, priority: 110, from: IPv4Address(10, 1, 0, 77))
+        let actions = standby.hear(20_500, .resign, .active, priority: 110, from: IPAddress(10, 1, 0, 77))
         #expect(actions.steps == [])
         #expect(actions.counted.contains("resign.notFromActive"))
     }
@@ -253,7 +253,7 @@ import Testing
         var router = Router.listening()
         #expect(router.hear(1, .listen, priority: 255).counted == ["hello.received", "hello.unexpectedState"])
         #expect(router.hear(2, .active, priority: 255, from: router.address).counted == ["hello.looped"])
-        #expect(router.hear(3, .active, priority: 255, from: IPv4Address(10, 2, 0, 1)).counted == ["hello.offLink"])
+        #expect(router.hear(3, .active, priority: 255, from: IPAddress(10, 2, 0, 1)).counted == ["hello.offLink"])
         let forged = Router.message(.hello, .active, priority: 255, authentication: AuthenticationText(value: 1))
         let actions = router.at(4, .messageReceived(forged, from: Router.stranger))
         #expect(actions.counted == ["hello.badAuthentication"] && actions.steps.isEmpty)

@@ -106,14 +106,14 @@ import Testing
 
     @Test("the Active's frame goes from 00:00:0c:9f:fG:GG to 224.0.0.102, with correct checksums")
     func activeFrame() throws {
-        let source = IPv4Address(10, 1, 0, 3)
-        let mac = HSRPVersion.two.virtualMAC(group: 0xabc)
+        let source = IPAddress(10, 1, 0, 3)
+        let mac = HSRPVersion.two.virtualMAC(group: 0xabc, .ipv4)
         #expect(mac.description == "00:00:0c:9f:fa:bc")
         let frame = Frames.hsrp(Self.message(), from: source, sourceMAC: mac)
         #expect(Array(frame[0..<14]) == [1, 0, 0x5e, 0, 0, 0x66, 0, 0, 0x0c, 0x9f, 0xfa, 0xbc, 8, 0])
         #expect(Array(frame[30..<34]) == [224, 0, 0, 102])
         #expect(internetChecksum(frame[14..<34]) == 0)
-        let pseudo = source.octets + HSRPVersion.two.destination.octets + [0, 17, 0, 60]
+        let pseudo = source.octets + HSRPVersion.two.destination(.ipv4).octets + [0, 17, 0, 60]
         #expect(internetChecksum(pseudo + frame[34...]) == 0)
         #expect(Array(frame[42...]) == Self.hello)
     }

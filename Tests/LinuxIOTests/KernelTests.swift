@@ -7,7 +7,7 @@ import Testing
 
 @testable import LinuxIO
 
-private let virtual = IPv4Address(10, 1, 0, 100)
+private let virtual = IPAddress(10, 1, 0, 100)
 
 extension NetlinkSocket {
     fileprivate func link(_ name: String) throws -> LinkInfo {
@@ -86,7 +86,7 @@ struct KernelTests {
                 #expect(NetworkNamespace.ip(words))
             }
             let netlink = try NetlinkSocket(.route)
-            let other = IPv4Address(10, 1, 0, 5)
+            let other = IPAddress(10, 1, 0, 5)
             let ask = RouteRequest.lookUp(other, source: virtual)
             let answer = try #require(try netlink.request(ask).first)
             let route = try #require(try RouteInfo(parsing: answer))
@@ -117,11 +117,11 @@ struct KernelTests {
             #expect(NetworkNamespace.ip("link set eth1 up") && NetworkNamespace.ip("addr add 10.1.0.3/24 dev eth1"))
             let netlink = try NetlinkSocket(.route)
             let index = try netlink.link("eth1").index
-            let gateway = IPv4Address(10, 1, 0, 5)
+            let gateway = IPAddress(10, 1, 0, 5)
             var requests = (0..<1000).map { number in
                 RouteRequest.add(
-                    destination: IPv4Prefix(
-                        address: IPv4Address(172, 16, UInt8(number >> 8), UInt8(number & 255)), length: 32),
+                    destination: IPPrefix(
+                        address: IPAddress(172, 16, UInt8(number >> 8), UInt8(number & 255)), length: 32),
                     gateway: gateway, interfaceIndex: index)
             }
             requests.append(requests[7])
@@ -133,11 +133,11 @@ struct KernelTests {
             }
             #expect(own.count == 1000)
             #expect(own.allSatisfy { $0.isOwn && $0.gateway == gateway && $0.interfaceIndex == index })
-            let one = IPv4Prefix(address: IPv4Address(172, 16, 0, 7), length: 32)
+            let one = IPPrefix(address: IPAddress(172, 16, 0, 7), length: 32)
             try netlink.request(
-                RouteRequest.replace(destination: one, gateway: IPv4Address(10, 1, 0, 6), interfaceIndex: index))
+                RouteRequest.replace(destination: one, gateway: IPAddress(10, 1, 0, 6), interfaceIndex: index))
             let found = try #require(try netlink.request(RouteRequest.lookUp(one.address)).first)
-            #expect(try RouteInfo(parsing: found)?.gateway == IPv4Address(10, 1, 0, 6))
+            #expect(try RouteInfo(parsing: found)?.gateway == IPAddress(10, 1, 0, 6))
             try netlink.request(RouteRequest.delete(destination: one))
             do {
                 try netlink.request(RouteRequest.delete(destination: one))
@@ -186,14 +186,16 @@ struct KernelTests {
             for index in [left, right] {
                 try netlink.request(LinkRequest.configure(index: index, [.acceptLocal: 1, .reversePathFilter: 0]))
             }
-            let group = IPv4Address(224, 0, 0, 2)
-            let sender = try MulticastSocket(interface: "eth1", interfaceIndex: left, groups: [group], port: 1985)
-            let receiver = try MulticastSocket(interface: "sw1", interfaceIndex: right, groups: [group], port: 1985)
-            try sender.send([1, 2, 3], to: group, from: IPv4Address(10, 1, 0, 3))
+            let group = IPAddress(224, 0, 0, 2)
+            let sender = try MulticastSocket(
+                interface: "eth1", interfaceIndex: left, family: .ipv4, groups: [group], port: 1985)
+            let receiver = try MulticastSocket(
+                interface: "sw1", interfaceIndex: right, family: .ipv4, groups: [group], port: 1985)
+            try sender.send([1, 2, 3], to: group, from: IPAddress(10, 1, 0, 3))
             try sender.send([4], to: group, from: virtual)
             usleep(50_000)
             let first = try #require(try receiver.receive())
-            #expect(first.bytes == [1, 2, 3] && first.source == IPv4Address(10, 1, 0, 3) && first.sourcePort == 1985)
+            #expect(first.bytes == [1, 2, 3] && first.source == IPAddress(10, 1, 0, 3) && first.sourcePort == 1985)
             #expect(first.destination == group && first.interfaceIndex == right)
             #expect(try receiver.receive()?.source == virtual)
             #expect(try receiver.receive() == nil)
@@ -207,7 +209,7 @@ struct KernelTests {
             usleep(50_000)
             #expect(try listener.receive()?.prefix(14) == frame[...])
             #expect(NetworkNamespace.ip("link set eth1 down"))
-            #expect(throws: SystemError.self) { try sender.send([1], to: group, from: IPv4Address(10, 1, 0, 3)) }
+            #expect(throws: SystemError.self) { try sender.send([1], to: group, from: IPAddress(10, 1, 0, 3)) }
         }
     }
 }

@@ -9,12 +9,7 @@ import Testing
 @Suite("Kernel: single routes and the bell", .serialized, .enabled(if: NetworkNamespace.isAvailable))
 struct RouteLookupTests {
     private func match(_ socket: NetlinkSocket, _ text: String) throws -> RouteMatch {
-        let request: NetlinkRequest
-        if let address = IPv4Address(text: text) {
-            request = RouteLookup.match(address)
-        } else {
-            request = RouteLookup.match(try #require(IPv6Address(text: text)))
-        }
+        let request = RouteLookup.match(try #require(IPAddress(text: text)))
         return try RouteMatch(parsing: try #require(try socket.request(request).first))
     }
 
@@ -66,8 +61,8 @@ struct RouteLookupTests {
             #expect(refusal(socket, "2001:db8:3::1") == SystemCode.networkUnreachable)
             let link = try LinkInfo(parsing: try #require(try socket.request(LinkRequest.get(name: "eth0")).first))
             #expect(link.forwardsIPv6 == false)
-            let addresses = try socket.dump(IPv6AddressInfo.dump(interfaceIndex: link.index))
-                .compactMap { try IPv6AddressInfo(parsing: $0) }
+            let addresses = try socket.dump(AddressRequest.dump(.ipv6, interfaceIndex: link.index))
+                .compactMap { try AddressInfo(parsing: $0) }
             let own = try #require(addresses.first { $0.address.description == "2001:db8:2::3" })
             #expect(own.interfaceIndex == link.index && !own.isTentative && !own.isDuplicate && !own.isOwn)
             #expect(addresses.allSatisfy { $0.interfaceIndex == link.index })
@@ -88,7 +83,8 @@ struct RouteLookupTests {
             ).index
             let requests = (0..<1000).map { number in
                 RouteRequest.replace(
-                    destination: IPv4Prefix(address: IPv4Address(0x0b00_0000 | UInt32(number) << 8), length: 24),
+                    destination: IPPrefix(
+                        address: IPAddress(IPv4Address(0x0b00_0000 | UInt32(number) << 8)), length: 24),
                     gateway: nil, interfaceIndex: index)
             }
             #expect(try NetlinkSocket(.route).batch(requests).allSatisfy { $0 == 0 })

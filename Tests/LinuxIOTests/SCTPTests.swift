@@ -142,17 +142,18 @@ struct SCTPTests {
         let late = IPv4Address(198, 18, 0, 1)
         let lateRemote = IPv4Address(198, 18, 0, 2)
         try netlink.request(
-            AddressRequest.replace(interfaceIndex: 1, address: lateRemote, prefixLength: 32, validSeconds: nil))
+            AddressRequest.replace(
+                interfaceIndex: 1, address: IPAddress(lateRemote), prefixLength: 32, validSeconds: nil))
         let left = try Node(reactor, local: [first, late], remote: [second, lateRemote], port: 5006)
         let right = try Node(reactor, local: [second, lateRemote], remote: [first, late], port: 5006)
         try wait(reactor, "both up") { left.isUp && right.isUp }
         try netlink.request(
-            AddressRequest.replace(interfaceIndex: 1, address: late, prefixLength: 32, validSeconds: nil))
+            AddressRequest.replace(interfaceIndex: 1, address: IPAddress(late), prefixLength: 32, validSeconds: nil))
         try wait(reactor, milliseconds: 10_000, "second path active") {
             right.endpoint?.status()?.paths.first { $0.remote == late }?.isActive == true
         }
         for address in [late, lateRemote] {
-            try netlink.request(AddressRequest.delete(interfaceIndex: 1, address: address, prefixLength: 32))
+            try netlink.request(AddressRequest.delete(interfaceIndex: 1, address: IPAddress(address), prefixLength: 32))
         }
         try wait(reactor, milliseconds: 10_000, "second path inactive") {
             right.endpoint?.status()?.paths.first { $0.remote == late }?.isActive == false

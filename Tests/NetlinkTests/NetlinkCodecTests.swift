@@ -32,7 +32,7 @@ func echo(_ request: NetlinkRequest) throws -> NetlinkMessage {
 struct NetlinkCodecTests {
     @Test("a fence rule has the bytes that `ip rule add from 10.1.0.100 prohibit pref 900 protocol 114` sends")
     func fenceBytes() {
-        let request = RuleRequest.addFence(address: IPv4Address(10, 1, 0, 100), preference: 900)
+        let request = RuleRequest.addFence(address: IPAddress(10, 1, 0, 100), preference: 900)
         #expect(
             request.bytes(sequence: 5)
                 == hex(
@@ -48,33 +48,33 @@ struct NetlinkCodecTests {
     @Test("what was built can be read back")
     func readBack() throws {
         let rule = try #require(
-            try RuleInfo(parsing: echo(RuleRequest.addFence(address: IPv4Address(10, 1, 0, 100), preference: 900))))
+            try RuleInfo(parsing: echo(RuleRequest.addFence(address: IPAddress(10, 1, 0, 100), preference: 900))))
         #expect(rule.isOwnFence)
         #expect(rule.preference == 900)
-        #expect(rule.source == IPv4Prefix(address: IPv4Address(10, 1, 0, 100), length: 32))
+        #expect(rule.source == IPPrefix(address: IPAddress(10, 1, 0, 100), length: 32))
 
         let address = try #require(
             try AddressInfo(
                 parsing: echo(
                     AddressRequest.replace(
-                        interfaceIndex: 4, address: IPv4Address(10, 1, 0, 100), prefixLength: 24, validSeconds: 3))))
+                        interfaceIndex: 4, address: IPAddress(10, 1, 0, 100), prefixLength: 24, validSeconds: 3))))
         #expect(address.isOwn)
         #expect(address.validSeconds == 3)
         #expect(address.prefixLength == 24)
         #expect(address.interfaceIndex == 4)
 
-        let destination = IPv4Prefix(address: IPv4Address(10, 0, 0, 6), length: 32)
+        let destination = IPPrefix(address: IPAddress(10, 0, 0, 6), length: 32)
         let route = try #require(
             try RouteInfo(
                 parsing: echo(
                     RouteRequest.replace(
-                        destination: destination, gateway: IPv4Address(10, 1, 0, 5), interfaceIndex: 2, metric: 7,
-                        preferredSource: IPv4Address(10, 1, 0, 100)))))
+                        destination: destination, gateway: IPAddress(10, 1, 0, 5), interfaceIndex: 2, metric: 7,
+                        preferredSource: IPAddress(10, 1, 0, 100)))))
         #expect(route.isOwn)
         #expect(route.destination == destination)
-        #expect(route.gateway == IPv4Address(10, 1, 0, 5))
+        #expect(route.gateway == IPAddress(10, 1, 0, 5))
         #expect(route.metric == 7)
-        #expect(route.preferredSource == IPv4Address(10, 1, 0, 100))
+        #expect(route.preferredSource == IPAddress(10, 1, 0, 100))
         #expect(route.table == RouteRequest.mainTable)
     }
 

@@ -34,8 +34,8 @@ private struct Fixture {
     }
 }
 
-private let ends: Set<SAAddress> = [
-    SAAddress(IPv4Address(10, 1, 0, 100)), SAAddress(high: 0x2001_0db8_0001_0000, low: 0x100),
+private let ends: Set<IPAddress> = [
+    IPAddress(IPv4Address(10, 1, 0, 100)), IPAddress(high: 0x2001_0db8_0001_0000, low: 0x100),
 ]
 private let now: UInt64 = 1_900_000_000
 
@@ -63,7 +63,7 @@ struct XFRMRecordTests {
             return sa.key.spi
         }
         #expect(Set(found) == Set((1...6).map { 0xc000_0000 + $0 }))
-        var other = XFRMRecordReader(ends: [SAAddress(IPv4Address(10, 9, 9, 9))])
+        var other = XFRMRecordReader(ends: [IPAddress(IPv4Address(10, 9, 9, 9))])
         for message in try Fixture().sas + (try Fixture().policies) {
             #expect(try other.read(message, nowSeconds: now) == nil)
         }
@@ -88,13 +88,13 @@ struct XFRMRecordTests {
             rich.encapsulation
                 == ReplicatedSA.Encapsulation(
                     kind: 2, sourcePort: 4500, destinationPort: 4501,
-                    originalAddress: SAAddress(IPv4Address(192, 0, 2, 7))))
+                    originalAddress: IPAddress(IPv4Address(192, 0, 2, 7))))
         let limited = try sa(0xc000_0004)
         #expect(limited.mode == 0 && limited.selector.protocolNumber == 17 && limited.selector.sourcePort == 500)
         #expect(limited.limits.seconds == [3000, 3600, 0, 0])
         #expect(limited.limits.amounts == [.max, 1_000_000, 9000, .max])
         let six = try sa(0xc000_0005)
-        #expect(six.key.destination == SAAddress(high: 0x2001_0db8_0001_0000, low: 0x100))
+        #expect(six.key.destination == IPAddress(high: 0x2001_0db8_0001_0000, low: 0x100))
     }
 
     @Test("policies are read in all directions, with templates, marks and interfaces")
@@ -148,10 +148,10 @@ struct XFRMRecordTests {
         for message in try Fixture().events {
             if let finding = try reader.read(message, nowSeconds: now) { findings.append(finding) }
         }
-        var key = SAKey(destination: SAAddress(IPv4Address(10, 1, 0, 100)), spi: 0xc000_0003)
+        var key = SAKey(destination: IPAddress(IPv4Address(10, 1, 0, 100)), spi: 0xc000_0003)
         key.mark = KernelSA.Mark(value: 0x11, mask: 0xff)
         #expect(findings.contains(.removed(.sa(key))))
-        let expired = SAKey(destination: SAAddress(IPv4Address(10, 1, 0, 100)), spi: 0xc000_0010)
+        let expired = SAKey(destination: IPAddress(IPv4Address(10, 1, 0, 100)), spi: 0xc000_0010)
         #expect(findings.contains(.expired(.sa(expired))) || !findings.contains { $0.isExpiredSA })
         let gone = findings.contains { finding in
             guard case .removed(.policy(let key)) = finding else { return false }

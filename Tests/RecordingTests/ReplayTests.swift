@@ -81,7 +81,7 @@ struct ReplayTests {
     }
 
     static let policy = RecordKey.policy(PolicyKey(direction: .forward, selector: ReplicatedSelector()))
-    static let sa = RecordKey.sa(SAKey(destination: SAAddress(high: 1, low: 2), spi: 3))
+    static let sa = RecordKey.sa(SAKey(destination: IPAddress(high: 1, low: 2), spi: 3))
     static let message: HSRPMessage = {
         var message = HSRPMessage(
             version: .two, operation: .coup, state: .speak, helloMilliseconds: 250, holdMilliseconds: 800,

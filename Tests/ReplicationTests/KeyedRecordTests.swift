@@ -8,7 +8,7 @@ import Testing
 @testable import Replication
 
 private func key(_ spi: UInt32) -> RecordKey {
-    .sa(SAKey(destination: SAAddress(IPv4Address(10, 1, 0, 5)), spi: spi))
+    .sa(SAKey(destination: IPAddress(IPv4Address(10, 1, 0, 5)), spi: spi))
 }
 
 private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: 1_000_000_000) + .milliseconds(milliseconds) }

@@ -7,8 +7,8 @@ import Testing
 
 @testable import Replication
 
-private let virtual = SAAddress(IPv4Address(10, 1, 0, 100))
-private let peer = SAAddress(IPv4Address(10, 1, 0, 5))
+private let virtual = IPAddress(IPv4Address(10, 1, 0, 100))
+private let peer = IPAddress(IPv4Address(10, 1, 0, 5))
 private let settings = SequenceMargin.Settings(
     outboundInterval: 1000, reportInterval: .seconds(1), hold: .seconds(10), lease: .seconds(3))
 

@@ -8,8 +8,8 @@ import Testing
 
 private func sample(spi: UInt32 = 0x1001) -> ReplicatedSA {
     var sa = ReplicatedSA(
-        key: SAKey(destination: SAAddress(IPv4Address(10, 1, 0, 100)), spi: spi),
-        source: SAAddress(IPv4Address(10, 1, 0, 5)))
+        key: SAKey(destination: IPAddress(IPv4Address(10, 1, 0, 100)), spi: spi),
+        source: IPAddress(IPv4Address(10, 1, 0, 5)))
     sa.aead = ReplicatedSA.Algorithm(
         name: "rfc4106(gcm(aes))", secret: SecretBytes([UInt8](repeating: 0x5a, count: 20)), truncationBits: 128)
     sa.replay.outbound = 7
@@ -31,7 +31,7 @@ struct KernelRecordTests {
         policyKey.selector.destinationLength = 24
         policyKey.interfaceID = 9
         var policy = ReplicatedPolicy(key: policyKey)
-        policy.templates = [.init(source: SAAddress(high: 1, low: 2), destination: SAAddress(high: 3, low: 4))]
+        policy.templates = [.init(source: IPAddress(high: 1, low: 2), destination: IPAddress(high: 3, low: 4))]
         policy.securityContext = [1, 2, 3]
         let replay = KernelReplay(
             outbound: 1 << 40, inbound: 5, windowPackets: 64, bitmap: [1, 2], usesExtendedStructure: true)

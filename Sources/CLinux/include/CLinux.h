@@ -31,14 +31,21 @@
 #define SO_PEERGROUPS 59
 #endif
 
+/// An address in host order: two halves of an IPv6 address, or an IPv4 address in `low`.
+struct havpn_address {
+    uint64_t high;
+    uint64_t low;
+    int is_ipv6;
+};
+
 /// What one UDP datagram came with, beside its bytes.
 struct havpn_datagram {
     /// Source address and port, host order.
-    uint32_t source;
+    struct havpn_address source;
     uint16_t source_port;
-    /// Destination address of the packet (IP_PKTINFO), host order; 0 if the kernel did not say.
-    uint32_t destination;
-    /// Interface index (IP_PKTINFO); 0 if the kernel did not say.
+    /// Destination address of the packet (IP_PKTINFO, IPV6_PKTINFO); 0 if the kernel did not say.
+    struct havpn_address destination;
+    /// Interface index (IP_PKTINFO, IPV6_PKTINFO); 0 if the kernel did not say.
     uint32_t interface_index;
     /// Datagrams dropped on this socket so far (SO_RXQ_OVFL); 0 if the kernel did not say.
     uint32_t dropped;
@@ -74,15 +81,19 @@ int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol);
 /// Sends a whole link-layer frame through an interface without blocking.
 ssize_t havpn_send_frame(int fd, uint32_t interface_index, const void *bytes, size_t length);
 
-/// Joins (or leaves) an IPv4 multicast group by interface index; the group is in host order.
-int havpn_multicast_membership(int fd, uint32_t group, uint32_t interface_index, int joins);
+/// Joins (or leaves) a multicast group by interface index.
+int havpn_multicast_membership(int fd, struct havpn_address group, uint32_t interface_index, int joins);
 
-/// Sends one datagram to a multicast group through an interface; `source` 0 lets the kernel choose. Host order.
+/// Sends one datagram to a multicast group through an interface; a `source` of 0 lets the kernel choose.
 ssize_t havpn_send_multicast(
-    int fd, const void *bytes, size_t length, uint32_t group, uint16_t port, uint32_t source, uint32_t interface_index);
+    int fd, const void *bytes, size_t length, struct havpn_address group, uint16_t port, struct havpn_address source,
+    uint32_t interface_index);
 
 /// Makes multicast leave by an interface index.
-int havpn_multicast_interface(int fd, uint32_t interface_index);
+int havpn_multicast_interface(int fd, int is_ipv6, uint32_t interface_index);
+
+/// Binds a socket to a port and any address of its family.
+int havpn_bind_port(int fd, int is_ipv6, uint16_t port);
 
 /// Fills a UNIX address; a name that starts with a zero byte is abstract. Returns the length, or 0 if too long.
 socklen_t havpn_unix_address(struct sockaddr_un *address, const void *path, size_t length);

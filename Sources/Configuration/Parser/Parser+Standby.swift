@@ -184,7 +184,7 @@ extension Parser {
         if statement.optionalKeyword(["secondary"]) != nil {
             throw place.unavailable("standby ip … secondary", write: "a group of its own for the second address")
         }
-        group.virtualAddress = address
+        group.virtualAddress = IPAddress(address)
     }
 
     private mutating func parsePreempt(

@@ -71,7 +71,7 @@ extension Parser {
     }
 
     private func parseTrackedRoute(
-        _ statement: inout Statement, _ destination: RouteDestination
+        _ statement: inout Statement, _ destination: IPPrefix
     ) throws(Fault) -> ObjectKind {
         if statement.next?.text.hasPrefix("metric") == true {
             throw statement.unavailable("metric threshold", write: "reachability")

@@ -10,7 +10,7 @@ extension Validator {
                 at: Position(line: 1, column: 1), "no group is configured (`standby` under `interface`): nothing to do")
         }
         var names: [String: Place] = [:]
-        var addresses: [IPv4Address: Place] = [:]
+        var addresses: [IPAddress: Place] = [:]
         for (interface, group) in groups {
             if let name = group.name {
                 let place = Place.groupName(interface, group.number)

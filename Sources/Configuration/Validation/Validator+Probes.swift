@@ -51,7 +51,11 @@ extension Validator {
                 "the operation never runs; write `ip sla schedule \(number) life forever start-time now`")
         }
         if let virtual = groups.first(where: { group in
-            if case .address(let source) = operation.source { group.group.virtualAddress == source } else { false }
+            if case .address(let source) = operation.source {
+                group.group.virtualAddress == IPAddress(source)
+            } else {
+                false
+            }
         }) {
             refuse(
                 place,

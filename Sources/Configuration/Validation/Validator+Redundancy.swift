@@ -128,7 +128,7 @@ extension Validator {
         ]
         for (place, addresses) in ends {
             for address in addresses {
-                if groups.contains(where: { $0.group.virtualAddress == address }) {
+                if groups.contains(where: { $0.group.virtualAddress == IPAddress(address) }) {
                     refuse(place, "\(address) is a virtual address; expected one that stays with its node")
                 }
                 let first = address.value >> 24
@@ -137,7 +137,7 @@ extension Validator {
         }
         guard association.localAddresses.count == 1, let local = association.localAddresses.first else { return }
         let shared = groups.first { group in
-            group.group.virtualAddress.map { $0.value >> 8 == local.value >> 8 } ?? false
+            group.group.virtualAddress?.ipv4.map { $0.value >> 8 == local.value >> 8 } ?? false
         }
         if let shared {
             warn(

@@ -49,7 +49,7 @@ extension FailoverNode {
             && (runner.configured.follows == nil) == (group.follows == nil)
     }
 
-    private func sendFences(_ addresses: [IPv4Address]) {
+    private func sendFences(_ addresses: [IPAddress]) {
         // A group that is leaving keeps its fence until it is gone.
         let all = Set(addresses + retiring.compactMap(\.machine.virtualAddress))
         supervisor.send(.fences(addresses: all.sorted()))
@@ -71,7 +71,7 @@ extension FailoverNode {
     /// What the machine needs to know, from configuration and interface.
     func settings(for interface: Model.Interface, _ group: Model.Group) -> GroupSettings {
         let link = kernel.link(named: interface.name)
-        let nowhere = IPv4Prefix(address: .any, length: 32)
+        let nowhere = IPPrefix(address: .any(group.family), length: group.family.bitCount)
         let prefix = link.flatMap { ownPrefix(of: $0, group) } ?? nowhere
         var settings = GroupSettings(
             version: interface.version, group: UInt16(truncatingIfNeeded: group.number), interfacePrefix: prefix,
@@ -98,17 +98,17 @@ extension FailoverNode {
         settings.allowsFastStart = true
         if let association = model.association, group.name == model.scheme {
             // Where the association runs on other wires, the peer's address here is unknown: whoever speaks is it.
-            let here = association.remoteAddresses.filter { prefix.contains($0) }
+            let here = association.remoteAddresses.map(IPAddress.init).filter(prefix.contains)
             settings.peerAddresses = here.isEmpty ? nil : here
         }
         return settings
     }
 
     /// The interface's own address: in the virtual address's network if there is one, never the virtual one.
-    private func ownPrefix(of link: LinkInfo, _ group: Model.Group) -> IPv4Prefix? {
+    private func ownPrefix(of link: LinkInfo, _ group: Model.Group) -> IPPrefix? {
         let own = (kernel.addresses[link.index] ?? [])
-            .filter { !$0.isOwn && $0.address != group.virtualAddress }
-            .map { IPv4Prefix(address: $0.address, length: Int($0.prefixLength)) }
+            .filter { !$0.isOwn && $0.address != group.virtualAddress && $0.address.family == group.family }
+            .map { IPPrefix(address: $0.address, length: Int($0.prefixLength)) }
         guard let virtual = group.virtualAddress else { return own.first }
         return own.first { $0.contains(virtual) } ?? own.first
     }
@@ -122,29 +122,34 @@ extension FailoverNode {
             let link = kernel.link(named: runner.key.interface)
             let settings = settings(for: runner.interface, runner.configured)
             let isUsable =
-                (link?.isLineProtocolUp ?? false) && settings.interfacePrefix.address != .any
+                (link?.isLineProtocolUp ?? false) && !settings.interfacePrefix.address.isAny
                 && settings.authentication != .missing
-            runner.place(on: link, isUsable: isUsable, port: port(for: link, isUsable), settings: settings)
+            runner.place(
+                on: link, isUsable: isUsable, port: port(for: link, runner.configured.family, isUsable),
+                settings: settings)
         }
     }
 
-    private func port(for link: LinkInfo?, _ isUsable: Bool) -> HelloPort? {
+    private func port(for link: LinkInfo?, _ family: IPAddress.Family, _ isUsable: Bool) -> HelloPort? {
         guard let link else { return nil }
-        if let port = ports[link.name], port.interfaceIndex == link.index { return port }
-        ports[link.name]?.close()
-        ports[link.name] = nil
+        let key = PortKey(interface: link.name, family: family)
+        if let port = ports[key], port.interfaceIndex == link.index { return port }
+        ports[key]?.close()
+        ports[key] = nil
         guard isUsable else { return nil }
         do {
-            let port = try HelloPort(interface: link.name, index: link.index, on: reactor)
+            let port = try HelloPort(interface: link.name, index: link.index, family: family, on: reactor)
             let name = link.name
             port.onDrop = { [unowned self] counter in count(counter) }
             port.onMessage = { [unowned self] message, source in
-                guard let runner = groups[.init(interface: name, number: Int(message.group))] else {
+                guard let runner = groups[.init(interface: name, number: Int(message.group))],
+                    runner.configured.family == family
+                else {
                     return count("hello.otherGroup")
                 }
                 runner.handle(.messageReceived(message, from: source))
             }
-            ports[name] = port
+            ports[key] = port
             return port
         } catch {
             count("hello.socketFailed")
@@ -154,10 +159,11 @@ extension FailoverNode {
     }
 
     private func closeUnusedPorts() {
-        for (name, port) in ports where !groups.keys.contains(where: { $0.interface == name }) {
-            guard !retiring.contains(where: { $0.key.interface == name }) else { continue }
+        let users = Array(groups.values) + retiring
+        for (key, port) in ports
+        where !users.contains(where: { $0.key.interface == key.interface && $0.configured.family == key.family }) {
             port.close()
-            ports[name] = nil
+            ports[key] = nil
         }
     }
 

@@ -117,7 +117,7 @@ extension FailoverNode {
     private func reasonToDecline(_ runner: GroupRunner) -> String? {
         guard let link = kernel.link(named: runner.key.interface) else { return "the interface does not exist" }
         if !link.isLineProtocolUp { return "the interface is down" }
-        if runner.machine.settings.interfacePrefix.address == .any { return "the interface has no IPv4 address" }
+        if runner.machine.settings.interfacePrefix.address.isAny { return "the interface has no IPv4 address" }
         if runner.machine.settings.authentication == .missing { return "its key file could not be read yet" }
         if let follower = followers(of: runner).first(where: { !$0.machine.isReadyToFollow }) {
             return "group \(follower.key.number) on \(follower.key.interface), which follows it, is not ready"

@@ -7,6 +7,12 @@ import LinuxIO
 import Netlink
 import Primitives
 
+/// Names a hello socket.
+struct PortKey: Hashable {
+    var interface: String
+    var family: IPAddress.Family
+}
+
 /// The failover process's state: its groups, its tracked objects, and its channels to the other processes.
 final class FailoverNode: GroupSurroundings {
     let reactor: Reactor
@@ -20,7 +26,7 @@ final class FailoverNode: GroupSurroundings {
     /// With `--record`.
     private(set) var recording: RecordingTap?
     private(set) lazy var tracks = TrackRunner(on: reactor) { [unowned self] in tracksChanged($0) }
-    var ports: [String: HelloPort] = [:]
+    var ports: [PortKey: HelloPort] = [:]
     var counters: [String: UInt64] = [:]
     /// Keys of hellos as they were read from their files, by path.
     var fileKeys: [String: HSRPKey] = [:]

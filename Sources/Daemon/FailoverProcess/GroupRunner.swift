@@ -102,7 +102,7 @@ final class GroupRunner {
     /// The address as it is held, if it is.
     var held: HeldAddress? {
         guard machine.holdsAddress, let carrierIndex, let address = machine.virtualAddress else { return nil }
-        return HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32)
+        return HeldAddress(address, on: carrierIndex)
     }
 
     /// Whether the kernel has the virtual address here, put there by us or by the process before.
@@ -211,7 +211,7 @@ final class GroupRunner {
     }
 
     /// Compares what should be in the kernel with what is there, and repairs; rules come first.
-    func reconcile(fences: Set<IPv4Address>?) {
+    func reconcile(fences: Set<IPAddress>?) {
         guard let address = machine.virtualAddress else { return }
         let kernel = surroundings.kernel
         if let fences, fences.contains(address) != machine.isFenceUp {
@@ -249,11 +249,10 @@ final class GroupRunner {
         case .lowerMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, false) }
         case .addAddress(let address, let seconds), .renewLease(let address, let seconds):
             guard let carrierIndex else { return }
-            let held = HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32)
-            kernel.holdAddress(held, leaseSeconds: seconds)
+            kernel.holdAddress(HeldAddress(address, on: carrierIndex), leaseSeconds: seconds)
         case .deleteAddress(let address):
             guard let carrierIndex else { return }
-            kernel.deleteAddress(HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: 32))
+            kernel.deleteAddress(HeldAddress(address, on: carrierIndex))
         case .announce(let address): announce(address)
         case .probe: startProbe()
         case .sendRole(let message, let term): surroundings.sendRole(message, term: term, of: self)
@@ -296,11 +295,10 @@ final class GroupRunner {
         }
     }
 
-    private func announce(_ address: IPv4Address) {
+    private func announce(_ address: IPAddress) {
         guard let interfaceIndex, let virtualMAC else { return }
-        for form in Frames.ARPForm.allCases {
+        for frame in Frames.announcements(of: address, mac: virtualMAC) {
             do {
-                let frame = Frames.gratuitousARP(form, address: address, mac: virtualMAC)
                 try surroundings.packets.send(frame, interfaceIndex: interfaceIndex)
             } catch {
                 surroundings.count("announce.failed")

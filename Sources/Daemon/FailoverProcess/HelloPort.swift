@@ -4,7 +4,7 @@ import FirstHop
 import LinuxIO
 import Primitives
 
-/// The hello socket of one interface, shared by its groups.
+/// The hello socket of one interface for one family, shared by its groups.
 final class HelloPort {
     /// Bounds of one port.
     enum Limits {
@@ -15,22 +15,26 @@ final class HelloPort {
     /// The interface's index; a port does not survive its interface.
     let interfaceIndex: UInt32
     /// Called with each message that decodes.
-    var onMessage: (HSRPMessage, IPv4Address) -> Void = { _, _ in }
+    var onMessage: (HSRPMessage, IPAddress) -> Void = { _, _ in }
     /// Called with the name of a counter for each datagram that is dropped.
     var onDrop: (String) -> Void = { _ in }
 
+    private let family: IPAddress.Family
     private let socket: MulticastSocket
     private let reactor: Reactor
     private var token: WatchToken?
 
     /// Opens the socket, joins the groups of both versions and starts to listen: a router that speaks the other version
     /// must be heard of, for it will be Active as well.
-    init(interface: String, index: UInt32, on reactor: Reactor) throws(SystemError) {
+    init(
+        interface: String, index: UInt32, family: IPAddress.Family, on reactor: Reactor
+    ) throws(SystemError) {
         interfaceIndex = index
+        self.family = family
         self.reactor = reactor
         socket = try MulticastSocket(
-            interface: interface, interfaceIndex: index, groups: HSRPVersion.allCases.map(\.destination),
-            port: HSRPVersion.port)
+            interface: interface, interfaceIndex: index, family: family,
+            groups: HSRPVersion.destinations(family), port: HSRPVersion.port(family))
         token = try reactor.watch(socket.rawValue) { [weak self] _ in self?.readWaiting() }
     }
 
@@ -52,8 +56,8 @@ final class HelloPort {
     }
 
     /// Sends from the interface's own address and MAC.
-    func send(_ message: HSRPMessage, from address: IPv4Address) throws(SystemError) {
-        try socket.send(message.bytes, to: message.version.destination, from: address)
+    func send(_ message: HSRPMessage, from address: IPAddress) throws(SystemError) {
+        try socket.send(message.bytes, to: message.version.destination(family), from: address)
     }
 
     /// Hands in what waits, at most `Limits.datagramsPerWake` datagrams.
@@ -82,6 +86,7 @@ final class HelloPort {
         }
         switch decoded {
         case .advertise: onDrop("hello.advertise")
+        case .message(let message) where message.virtualAddress.family != family: onDrop("hello.malformed")
         case .message(let message): onMessage(message, datagram.source)
         }
     }

@@ -12,7 +12,7 @@ import Primitives
 final class KernelNetwork {
     /// Links by index.
     private(set) var links: [UInt32: LinkInfo] = [:]
-    /// IPv4 addresses by interface index.
+    /// Addresses by interface index.
     private(set) var addresses: [UInt32: [AddressInfo]] = [:]
     /// Told about each refusal.
     var onRefusal: (_ what: String, _ error: NetlinkError) -> Void = { _, _ in }
@@ -71,7 +71,7 @@ final class KernelNetwork {
     func link(named name: String) -> LinkInfo? { links.values.first { $0.name == name } }
 
     /// Whether an address tagged ours is on any interface.
-    func isOwnAddress(_ address: IPv4Address) -> Bool {
+    func isOwnAddress(_ address: IPAddress) -> Bool {
         addresses.values.contains { $0.contains { $0.isOwn && $0.address == address } }
     }
 
@@ -104,14 +104,14 @@ final class KernelNetwork {
     // MARK: Changing
 
     /// Prohibits routing from an address.
-    func raiseFence(_ address: IPv4Address) {
+    func raiseFence(_ address: IPAddress) {
         change("raise the fence of \(address)", tolerating: [SystemCode.exists]) { () throws(NetlinkError) in
             try socket.request(RuleRequest.addFence(address: address, preference: FencePreference.value))
         }
     }
 
     /// Allows routing from an address again.
-    func lowerFence(_ address: IPv4Address, preference: UInt32 = FencePreference.value) {
+    func lowerFence(_ address: IPAddress, preference: UInt32 = FencePreference.value) {
         change("lower the fence of \(address)", tolerating: [SystemCode.notFound]) { () throws(NetlinkError) in
             try socket.request(RuleRequest.deleteFence(address: address, preference: preference))
         }

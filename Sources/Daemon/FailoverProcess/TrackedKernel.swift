@@ -17,7 +17,7 @@ final class TrackedKernel {
     private let socket: NetlinkSocket
     private var bell: NetlinkDoorbell?
     private var groups: UInt32 = 0
-    private var firstHops: [RouteDestination: UInt32] = [:]
+    private var firstHops: [IPPrefix: UInt32] = [:]
     /// What was complained about: the same questions are asked again and again.
     private var troubles: Set<String> = []
     private static let troubleLimit = 64
@@ -53,7 +53,7 @@ final class TrackedKernel {
     }
 
     /// The name of the interface by which a tracked route leads on.
-    func firstHop(of destination: RouteDestination) -> String? {
+    func firstHop(of destination: IPPrefix) -> String? {
         firstHops[destination].flatMap { network.links[$0]?.name }
     }
 
@@ -76,7 +76,8 @@ final class TrackedKernel {
         guard let link = freshLink(name) else { return Observation(isUp: false, reason: "interface does not exist") }
         guard link.setting(.forwarding) ?? 0 != 0 else { return Observation(isUp: false, reason: "routing disabled") }
         // The virtual address comes and goes with the role that tracking is to decide about.
-        guard network.addresses[link.index]?.contains(where: { !$0.isOwn }) ?? false else {
+        guard network.addresses[link.index]?.contains(where: { !$0.isOwn && $0.address.family == .ipv4 }) ?? false
+        else {
             return Observation(isUp: false, reason: "no IP addr")
         }
         return Observation(isUp: true)
@@ -85,10 +86,10 @@ final class TrackedKernel {
     private func ipv6Routing(_ name: String) -> Observation {
         guard let link = freshLink(name) else { return Observation(isUp: false, reason: "interface does not exist") }
         guard link.forwardsIPv6 ?? false else { return Observation(isUp: false, reason: "routing disabled") }
-        let addresses: [IPv6AddressInfo]
+        let addresses: [AddressInfo]
         do {
-            addresses = try socket.dump(IPv6AddressInfo.dump(interfaceIndex: link.index))
-                .compactMap { try? IPv6AddressInfo(parsing: $0) }
+            addresses = try socket.dump(AddressRequest.dump(.ipv6, interfaceIndex: link.index))
+                .compactMap { try? AddressInfo(parsing: $0) }
                 .filter { $0.interfaceIndex == link.index && !$0.isOwn }
         } catch {
             refuse("read the IPv6 addresses of \(name)", error)
@@ -107,13 +108,13 @@ final class TrackedKernel {
 
     // MARK: Routes
 
-    private func route(_ destination: RouteDestination) -> Observation {
+    private func route(_ destination: IPPrefix) -> Observation {
         var search = RouteSearch(destination)
         firstHops[destination] = nil
         let requests: [NetlinkRequest]
         switch destination {
-        case .ipv4(let prefix): requests = RouteSearch.addresses(of: prefix).map { RouteLookup.match($0) }
-        case .ipv6(let prefix): requests = RouteSearch.addresses(of: prefix).map { RouteLookup.match($0) }
+        case .ipv4(let prefix): requests = RouteSearch.addresses(of: prefix).map { RouteLookup.match(IPAddress($0)) }
+        case .ipv6(let prefix): requests = RouteSearch.addresses(of: prefix).map { RouteLookup.match(IPAddress($0)) }
         }
         for request in requests {
             if let verdict = search.take(lookUp(request, destination)) { return verdict }
@@ -121,7 +122,7 @@ final class TrackedKernel {
         return search.end()
     }
 
-    private func lookUp(_ request: NetlinkRequest, _ destination: RouteDestination) -> RouteSearch.Finding {
+    private func lookUp(_ request: NetlinkRequest, _ destination: IPPrefix) -> RouteSearch.Finding {
         do {
             guard let message = try socket.request(request).first, let match = try? RouteMatch(parsing: message) else {
                 return .refusal

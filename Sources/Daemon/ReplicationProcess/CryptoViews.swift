@@ -39,7 +39,7 @@ struct CryptoViews {
     /// IKE SAs of the virtual address; without one, all.
     private func ours(_ listing: [ListedIKE]) -> [ListedIKE] {
         guard let addresses = scheme?.virtualAddresses, !addresses.isEmpty else { return listing }
-        return listing.filter { IPv4Address(text: $0.localHost).map(addresses.contains) ?? false }
+        return listing.filter { IPAddress(text: $0.localHost).map(addresses.contains) ?? false }
     }
 
     private static func state(of ike: ListedIKE) -> String {
@@ -66,7 +66,7 @@ struct CryptoViews {
 
     private func pair(_ child: ListedChild, of ike: ListedIKE) -> IPsecView.Pair {
         var pair = IPsecView.Pair()
-        let peer = IPv4Address(text: ike.remoteHost)
+        let peer = IPAddress(text: ike.remoteHost)
         pair.interface = scheme?.interface
         pair.map = peer.flatMap { scheme?.map(for: $0)?.name }
         pair.status = isActive ? "ACTIVE" : "STANDBY"
@@ -98,13 +98,13 @@ struct CryptoViews {
         guard let scheme else { return [] }
         return policies.compactMap { policy in
             guard policy.direction == .outbound, let template = policy.template,
-                scheme.virtualAddresses.contains(template.source),
+                scheme.virtualAddresses.contains(IPAddress(template.source)),
                 let outbound = sas.outboundByRequest[template.requestID], outbound.source == template.source
             else { return nil }
             let inbound = sas.inboundByRequest[template.requestID]
             var pair = IPsecView.Pair()
             pair.interface = scheme.interface
-            pair.map = scheme.map(for: template.destination)?.name
+            pair.map = scheme.map(for: IPAddress(template.destination))?.name
             pair.status = isActive ? "ACTIVE" : "STANDBY"
             pair.localAddress = template.source.description
             pair.peerAddress = template.destination.description
@@ -187,17 +187,17 @@ struct CryptoViews {
     private func base(peer: String) -> SessionView.Session {
         var session = SessionView.Session()
         session.interface = scheme?.interface
-        session.map = IPv4Address(text: peer).flatMap { scheme?.map(for: $0)?.name }
+        session.map = IPAddress(text: peer).flatMap { scheme?.map(for: $0)?.name }
         session.peerAddress = peer
         return session
     }
 
-    private var configuredPeers: [IPv4Address] {
+    private var configuredPeers: [IPAddress] {
         Set((scheme?.maps ?? []).flatMap(\.entries).flatMap(\.peers)).sorted()
     }
 
     /// A configured peer without SAs, with the flows that its connection would make.
-    private func down(_ peer: IPv4Address) -> SessionView.Session {
+    private func down(_ peer: IPAddress) -> SessionView.Session {
         var session = base(peer: peer.description)
         session.localAddress = scheme?.virtualAddresses.first?.description
         let children = connections.filter { $0.remoteAddresses.contains(peer.description) }.flatMap(\.children)

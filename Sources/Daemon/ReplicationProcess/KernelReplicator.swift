@@ -88,7 +88,7 @@ final class KernelReplicator {
     init(_ scheme: Scheme, on reactor: Reactor) {
         self.scheme = scheme
         self.reactor = reactor
-        let ends = Set(scheme.virtualAddresses.map(SAAddress.init))
+        let ends = scheme.virtualAddresses
         reader = XFRMRecordReader(ends: ends)
         let interval = scheme.maps.map(\.inboundReplayInterval).max() ?? 1000
         machine = ReplicaMachine(

@@ -19,8 +19,8 @@ extension KernelTables {
         guard let xfrm, let route, !(isActive && bypass.isAbsent) else { return }
         guard let messages = try? route.dump(AddressRequest.dump()) else { return count("bypass.readFailed") }
         let addresses = messages.compactMap { try? AddressInfo(parsing: $0) }
-            .filter { !$0.isOwn && !scheme.virtualAddresses.contains($0.address) && $0.address.value >> 24 != 127 }
-            .map(\.address)
+            .filter { !$0.isOwn && !scheme.virtualAddresses.contains($0.address) }
+            .compactMap(\.address.ipv4).filter { $0.value >> 24 != 127 }
         let changes = bypass.changes(isActive: isActive, addresses: addresses)
         guard !changes.isEmpty else { return bypass.noteWritten(changes) }
         let removals = changes.removed.flatMap(BypassPlan.selectors).map { XFRMRequest.deletePolicy($0.0, $0.1) }

@@ -38,7 +38,7 @@ final class KernelTables {
     var arePoliciesRead = false
     var policyReader: XFRMRecordReader
     var policyReading: PolicyReading?
-    private var nextHops: [IPv4Address: ReverseRoutePlan.NextHop?] = [:]
+    private var nextHops: [IPAddress: ReverseRoutePlan.NextHop?] = [:]
     private var xfrmEvents: NetlinkSubscription?
     private var routeEvents: NetlinkSubscription?
     private var isStandby: () -> Bool
@@ -53,7 +53,7 @@ final class KernelTables {
         self.isStandby = isStandby
         self.isInherited = isInherited
         counters = OutboundCounters(settings: scheme.marginSettings, life: life)
-        policyReader = XFRMRecordReader(ends: Set(scheme.virtualAddresses.map(SAAddress.init)))
+        policyReader = XFRMRecordReader(ends: scheme.virtualAddresses)
     }
 
     /// Opens the sockets that are not open yet; called again until it works.
@@ -164,10 +164,10 @@ final class KernelTables {
     }
 
     private func isOurs(_ sa: KernelSA) -> Bool {
-        isOutbound(sa) || scheme.virtualAddresses.contains(sa.identity.destination)
+        isOutbound(sa) || scheme.virtualAddresses.contains(IPAddress(sa.identity.destination))
     }
 
-    private func isOutbound(_ sa: KernelSA) -> Bool { scheme.virtualAddresses.contains(sa.source) }
+    private func isOutbound(_ sa: KernelSA) -> Bool { scheme.virtualAddresses.contains(IPAddress(sa.source)) }
 
     private func takeXFRM(_ event: NetlinkSubscription.Event) {
         guard case .message(let message) = event else {
@@ -227,7 +227,7 @@ final class KernelTables {
             reconcileBypass(isActive: true)
             // The end of the reading calls again.
             guard arePoliciesRead else { return 0 }
-            var hops: [IPv4Address: ReverseRoutePlan.NextHop] = [:]
+            var hops: [IPAddress: ReverseRoutePlan.NextHop] = [:]
             for peer in Set(tunnels.needs.map(\.peer)) { hops[peer] = nextHop(toward: peer, route) }
             wanted = ReverseRoutePlan.routes(for: tunnels.needs, nextHops: hops)
         }
@@ -263,7 +263,8 @@ final class KernelTables {
             guard let info = try? RouteInfo(parsing: message), info.isOwn, info.table == RouteRequest.mainTable,
                 let interface = info.interfaceIndex
             else { return nil }
-            let hop = ReverseRoutePlan.NextHop(gateway: info.gateway ?? .any, interfaceIndex: interface)
+            let hop = ReverseRoutePlan.NextHop(
+                gateway: info.gateway ?? .any(info.destination.address.family), interfaceIndex: interface)
             return ReverseRoutePlan.Route(
                 destination: info.destination, nextHop: hop, source: info.preferredSource)
         }
@@ -273,7 +274,7 @@ final class KernelTables {
     /// The next hop toward a peer; a peer on a connected network is its own.
     ///
     /// The kernel is asked once, until another route changes.
-    private func nextHop(toward peer: IPv4Address, _ socket: NetlinkSocket) -> ReverseRoutePlan.NextHop? {
+    private func nextHop(toward peer: IPAddress, _ socket: NetlinkSocket) -> ReverseRoutePlan.NextHop? {
         if let known = nextHops[peer] { return known }
         var hop: ReverseRoutePlan.NextHop?
         if let answer = try? socket.request(RouteRequest.lookUp(peer)).first,

@@ -107,7 +107,7 @@ extension ReplicationProcess {
         guard let scheme else { return }
         charon?.list { [weak self] listing in
             let ours = (listing ?? []).filter { ike in
-                IPv4Address(text: ike.localHost).map(scheme.virtualAddresses.contains) ?? false
+                IPAddress(text: ike.localHost).map(scheme.virtualAddresses.contains) ?? false
             }
             self?.charon?.terminate(ours.map(\.uniqueID))
         }
@@ -269,7 +269,7 @@ extension ReplicationProcess {
                 count("journal.missedDeletion")
                 record(message)
             }
-            let gateways = scheme?.virtualAddresses ?? []
+            let gateways = scheme?.ipv4VirtualAddresses ?? []
             let found = leftovers.leftovers(among: sas.values, listing: listing, gateways: gateways)
             kernel?.remove(leftovers: found)
             askForUncovered(listing)

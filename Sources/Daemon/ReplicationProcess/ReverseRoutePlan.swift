@@ -8,28 +8,28 @@ import SecurityAssociations
 struct ReverseRoutePlan {
     /// Where packets leave for a peer.
     struct NextHop: Hashable {
-        var gateway: IPv4Address
+        var gateway: IPAddress
         var interfaceIndex: UInt32
     }
 
     /// One wanted or standing route.
     struct Route: Hashable {
-        var destination: IPv4Prefix
+        var destination: IPPrefix
         var nextHop: NextHop
         /// The virtual address: the kernel removes the route with it, so that the routes of a node that hangs end with
         /// its lease and attract no traffic afterwards.
-        var source: IPv4Address?
+        var source: IPAddress?
     }
 
     /// A remote selector and the peer that its tunnel ends at.
     struct Need: Hashable {
-        var destination: IPv4Prefix
-        var peer: IPv4Address
+        var destination: IPPrefix
+        var peer: IPAddress
         /// Our end of the tunnel, a virtual address.
-        var source: IPv4Address?
+        var source: IPAddress?
 
         /// Makes a need from its fields.
-        init(destination: IPv4Prefix, peer: IPv4Address, source: IPv4Address?) {
+        init(destination: IPPrefix, peer: IPAddress, source: IPAddress?) {
             self.destination = destination
             self.peer = peer
             self.source = source
@@ -39,17 +39,19 @@ struct ReverseRoutePlan {
         ///
         /// A selector for everything needs none: it would replace the default route. Nor does the peer itself.
         init?(_ policy: ReplicatedPolicy, scheme: Scheme) {
+            let selector = policy.key.selector
             guard policy.key.direction == .outbound, policy.action == 0, let template = policy.templates.first,
-                template.mode == 1, let source = template.source.ipv4, let peer = template.destination.ipv4,
-                scheme.virtualAddresses.contains(source), scheme.hasReverseRoute(for: peer),
-                let network = policy.key.selector.destination.ipv4,
-                1...32 ~= policy.key.selector.destinationLength
+                template.mode == 1, selector.destination.family == template.destination.family,
+                scheme.virtualAddresses.contains(template.source),
+                scheme.hasReverseRoute(for: template.destination),
+                1...selector.destination.bitCount ~= Int(selector.destinationLength)
             else { return nil }
-            let prefix = IPv4Prefix(address: network, length: Int(policy.key.selector.destinationLength))
+            let prefix = IPPrefix(address: selector.destination, length: Int(selector.destinationLength))
+            let peer = template.destination
             guard !prefix.contains(peer) else { return nil }
-            destination = IPv4Prefix(address: prefix.network, length: prefix.length)
+            destination = IPPrefix(address: prefix.network, length: prefix.length)
             self.peer = peer
-            self.source = source
+            self.source = template.source
         }
     }
 
@@ -57,8 +59,8 @@ struct ReverseRoutePlan {
     static let maximumRoutes = 65_536
 
     /// The routes for the needs whose peer can be reached; of two peers for one network the lower address wins.
-    static func routes(for needs: some Collection<Need>, nextHops: [IPv4Address: NextHop]) -> Set<Route> {
-        var chosen: [IPv4Prefix: (need: Need, hop: NextHop)] = [:]
+    static func routes(for needs: some Collection<Need>, nextHops: [IPAddress: NextHop]) -> Set<Route> {
+        var chosen: [IPPrefix: (need: Need, hop: NextHop)] = [:]
         for need in needs {
             guard let hop = nextHops[need.peer] else { continue }
             guard chosen.count < maximumRoutes || chosen[need.destination] != nil else { continue }
@@ -71,7 +73,7 @@ struct ReverseRoutePlan {
     /// What to add (or replace) and which destinations to delete to come from `standing` to `wanted`.
     static func difference(
         standing: Set<Route>, wanted: Set<Route>
-    ) -> (replace: Set<Route>, delete: Set<IPv4Prefix>) {
+    ) -> (replace: Set<Route>, delete: Set<IPPrefix>) {
         let kept = Set(wanted.map(\.destination))
         return (wanted.subtracting(standing), Set(standing.map(\.destination)).subtracting(kept))
     }

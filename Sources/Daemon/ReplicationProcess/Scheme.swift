@@ -43,7 +43,7 @@ struct Scheme: Equatable {
         let own = model.association?.localAddresses.first ?? .any
         helloInterfaces = all.map { pair in
             SessionHello.Interface(
-                address: own, group: UInt16(pair.1.number), virtualAddress: pair.1.virtualAddress ?? .any)
+                address: own, group: UInt16(pair.1.number), virtualAddress: pair.1.virtualAddress?.ipv4 ?? .any)
         }
     }
 
@@ -59,7 +59,10 @@ struct Scheme: Equatable {
     }
 
     /// The ends of our tunnels.
-    var virtualAddresses: Set<IPv4Address> { Set([group.virtualAddress].compactMap(\.self)) }
+    var virtualAddresses: Set<IPAddress> { Set([group.virtualAddress].compactMap(\.self)) }
+
+    /// Those of IPv4.
+    var ipv4VirtualAddresses: Set<IPv4Address> { Set(virtualAddresses.compactMap(\.ipv4)) }
 
     /// How far ahead the standby's outbound counters stand.
     var marginSettings: SequenceMargin.Settings {
@@ -74,13 +77,13 @@ struct Scheme: Equatable {
     static let reportMilliseconds = 1000
 
     /// The map that names the peer; a map for any peer comes last.
-    func map(for peer: IPv4Address) -> Model.CryptoMap? {
+    func map(for peer: IPAddress) -> Model.CryptoMap? {
         maps.first { map in map.entries.contains { $0.peers.contains(peer) } }
             ?? maps.first { map in map.entries.contains { $0.acceptsAnyPeer || $0.peers.isEmpty } }
     }
 
     /// Whether routes toward what lies behind the peer are to be injected while Active.
-    func hasReverseRoute(for peer: IPv4Address) -> Bool {
+    func hasReverseRoute(for peer: IPAddress) -> Bool {
         let entries = maps.flatMap(\.entries)
         if let exact = entries.first(where: { $0.peers.contains(peer) }) { return exact.reverseRoute }
         return entries.contains { ($0.acceptsAnyPeer || $0.peers.isEmpty) && $0.reverseRoute }

@@ -238,17 +238,21 @@ extension ProcessMessage {
         let isPeerHot = try reader.readFlag()
         var addresses: [HeldAddress] = []
         for _ in 0..<(try reader.readAddressCount()) {
+            let interfaceIndex: UInt32 = try reader.read()
+            let address = try reader.readAddress()
+            let length: UInt8 = try reader.read()
+            guard Int(length) <= address.bitCount else {
+                throw .invalid(field: "prefix length", value: UInt64(length))
+            }
             addresses.append(
-                HeldAddress(
-                    interfaceIndex: try reader.read(), address: try reader.readIPv4(),
-                    prefixLength: try reader.readPrefixLength()))
+                HeldAddress(interfaceIndex: interfaceIndex, address: address, prefixLength: length))
         }
         return .holding(addresses: addresses, isPeerHot: isPeerHot)
     }
 
-    private static func fences(_ reader: inout ByteReader) throws(DecodeError) -> [IPv4Address] {
-        var addresses: [IPv4Address] = []
-        for _ in 0..<(try reader.readAddressCount()) { addresses.append(try reader.readIPv4()) }
+    private static func fences(_ reader: inout ByteReader) throws(DecodeError) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for _ in 0..<(try reader.readAddressCount()) { addresses.append(try reader.readAddress()) }
         return addresses
     }
 }
@@ -266,11 +270,5 @@ extension ByteReader {
             throw .overLimit(field: "address count", value: UInt64(count))
         }
         return count
-    }
-
-    fileprivate mutating func readPrefixLength() throws(DecodeError) -> UInt8 {
-        let length: UInt8 = try read()
-        guard length <= 32 else { throw .invalid(field: "prefix length", value: UInt64(length)) }
-        return length
     }
 }

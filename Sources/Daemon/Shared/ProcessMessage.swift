@@ -32,8 +32,19 @@ enum DescriptorPurpose: UInt8, Sendable {
 /// One virtual address that failover holds, so that the supervisor can remove it when failover dies.
 struct HeldAddress: Hashable, Sendable {
     var interfaceIndex: UInt32
-    var address: IPv4Address
+    var address: IPAddress
     var prefixLength: UInt8
+
+    init(interfaceIndex: UInt32, address: IPAddress, prefixLength: UInt8) {
+        self.interfaceIndex = interfaceIndex
+        self.address = address
+        self.prefixLength = prefixLength
+    }
+
+    /// A virtual address as failover holds it: alone, whatever the network.
+    init(_ address: IPAddress, on interfaceIndex: UInt32) {
+        self.init(interfaceIndex: interfaceIndex, address: address, prefixLength: UInt8(address.bitCount))
+    }
 }
 
 /// Every frame between two of our own processes; one SEQPACKET datagram each, at most `maximumByteCount`.
@@ -72,7 +83,7 @@ enum ProcessMessage: Hashable, Sendable {
     /// Failover's addresses, complete each time, and whether the peer is HOT at this moment.
     case holding(addresses: [HeldAddress], isPeerHot: Bool)
     /// Failover's virtual addresses, all of them, whose fence the supervisor raises if failover dies.
-    case fences(addresses: [IPv4Address])
+    case fences(addresses: [IPAddress])
     /// Replication wants a connected VICI stream.
     case viciRequested
     /// Replication wants the file with this node's key.

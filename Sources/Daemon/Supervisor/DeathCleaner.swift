@@ -16,7 +16,7 @@ final class DeathCleaner {
     }
 
     /// Prohibits routing from the addresses; those fenced already stay so.
-    func raiseFences(_ addresses: [IPv4Address]) {
+    func raiseFences(_ addresses: [IPAddress]) {
         for address in addresses {
             attempt(
                 RuleRequest.addFence(address: address, preference: FencePreference.value), "fence \(address)",

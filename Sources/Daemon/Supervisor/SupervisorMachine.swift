@@ -57,7 +57,7 @@ struct SupervisorMachine {
         /// Send a frame.
         case send(ProcessMessage, to: ProcessRole)
         /// Prohibit routing from these addresses.
-        case raiseFences([IPv4Address])
+        case raiseFences([IPAddress])
         /// Delete these addresses.
         case removeAddresses([HeldAddress])
         /// Set the virtual MACs down on which these addresses stood.
@@ -116,7 +116,7 @@ struct SupervisorMachine {
     private var parseDeadline: Instant?
     private var accepted: (revision: UInt32, text: [UInt8])?
     private var held: [HeldAddress] = []
-    private var fences: [IPv4Address] = []
+    private var fences: [IPAddress] = []
     private var isFailoverReady = false
     private var isHAPluginUp = false
     private var stopDeadline: Instant?
