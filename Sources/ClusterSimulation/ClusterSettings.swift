@@ -22,7 +22,7 @@ struct ClusterSettings: Hashable, Sendable {
     /// Parts per million, one per node.
     var clockRates: [Int64] = [0, 0]
 
-    static let virtualAddress = IPv4Address(10, 1, 0, 100)
+    static let virtualAddress = IPAddress(10, 1, 0, 100)
     static let groupNumber: UInt16 = 10
 
     static func address(of node: Int) -> IPAddress { IPAddress(10, 1, 0, UInt8(3 + node)) }
@@ -31,7 +31,7 @@ struct ClusterSettings: Hashable, Sendable {
     func group(of node: Int) -> GroupSettings {
         let prefix = IPPrefix(address: Self.address(of: node), length: 24)
         var settings = GroupSettings(
-            group: Self.groupNumber, interfacePrefix: prefix, virtualAddress: IPAddress(Self.virtualAddress))
+            group: Self.groupNumber, interfacePrefix: prefix, virtualAddress: Self.virtualAddress)
         settings.preempt = preempts
         settings.hello = .milliseconds(helloMilliseconds)
         settings.hold = .milliseconds(holdMilliseconds)

@@ -133,7 +133,7 @@ final class Kernel: ProcessModel {
 
     // MARK: SAs
 
-    static let peerAddress = IPv4Address(10, 1, 0, 5)
+    static let peerAddress = IPAddress(10, 1, 0, 5)
 
     func hasOutbound(_ spi: UInt32) -> Bool { outbound.contains { $0.spi == spi } }
 

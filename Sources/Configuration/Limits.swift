@@ -12,6 +12,8 @@ public enum Limits {
     public static let interfaceCount = 64
     /// HSRP groups in all.
     public static let groupCount = 255
+    /// Global virtual addresses of an IPv6 group.
+    public static let globalAddressCount = 8
     /// Tracked objects.
     public static let trackedObjectCount = 500
     /// Tracking lines of a group.

@@ -82,7 +82,11 @@ public struct Model: Hashable, Sendable {
         /// One of the interface's version's: 0 to 255, or to 4095.
         public var number: Int
         /// The virtual address; nil until `standby G ip` was given one.
+        ///
+        /// Of an IPv6 group the link-local one, made of the virtual MAC where none was written.
         public var virtualAddress: IPAddress?
+        /// `standby G ipv6 ADDRESS/LENGTH`: further virtual addresses, which tunnels may end at, in their order.
+        public var globalAddresses: [IPv6Prefix] = []
         /// 0 to 255.
         public var priority: Int = 100
         /// Takes the role from a lower-priority Active.
@@ -112,6 +116,20 @@ public struct Model: Hashable, Sendable {
 
         /// The version of the Internet Protocol that the group's address is of.
         public var family: IPAddress.Family { virtualAddress?.family ?? .ipv4 }
+
+        /// The virtual addresses that tunnels may end at: others count on one link alone.
+        public var tunnelEnds: [IPAddress] {
+            switch virtualAddress {
+            case .ipv4(let address)?: [IPAddress(address)]
+            case .ipv6?: globalAddresses.map { IPAddress($0.address) }
+            case nil: []
+            }
+        }
+
+        /// The virtual link-local address where none is written (`ipv6 autoconfig`).
+        public var automaticLinkLocal: IPAddress {
+            .ipv6(.linkLocal(.hsrpIPv6(group: UInt16(truncatingIfNeeded: number))))
+        }
 
         /// Makes a group with IOS's defaults.
         public init(number: Int) { self.number = number }

@@ -79,7 +79,14 @@ private struct Printer {
         let standard = Model.Group(number: group.number)
         let start = " standby \(group.number) "
         let count = lines.count
-        if let address = group.virtualAddress { lines.append("\(start)ip \(address)") }
+        switch group.virtualAddress {
+        case .ipv4(let address)?: lines.append("\(start)ip \(address)")
+        case .ipv6(let address)?:
+            let isAutomatic = group.virtualAddress == group.automaticLinkLocal
+            lines.append("\(start)ipv6 \(isAutomatic ? "autoconfig" : address.description)")
+        case nil: break
+        }
+        for prefix in group.globalAddresses { lines.append("\(start)ipv6 \(prefix)") }
         if group.priority != standard.priority { lines.append("\(start)priority \(group.priority)") }
         if group.preempt {
             let delay = delay(

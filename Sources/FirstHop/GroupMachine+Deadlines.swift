@@ -100,9 +100,9 @@ extension GroupMachine {
             lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
         }
         if isDue(leaseDeadline, at: now) { renewLease(at: now, actions: &actions) }
-        if let first = announcements.first, first <= now, let virtualAddress {
+        if let first = announcements.first, first <= now {
             announcements.removeFirst()
-            actions.append(.announce(virtualAddress))
+            announce(actions: &actions)
         }
         // Standby's deadline before Active's: Speak must become Standby before it can follow a silent Active.
         if watchesStandby, isDue(standbyDeadline, at: now) { reachStandbyDeadline(at: now, actions: &actions) }
@@ -232,7 +232,7 @@ extension GroupMachine {
 
     private mutating func resumeOrStepDown(at now: Instant, actions: inout [GroupAction]) {
         phase = .settled
-        guard state == .active, let virtualAddress else { return }
+        guard state == .active else { return }
         if hasSeenOtherActive {
             stepDown(reason: "another Active was heard during a stall", at: now, actions: &actions)
             return
@@ -247,7 +247,7 @@ extension GroupMachine {
             actions.append(.publishRole(isActive: true, term: roleTerm))
         }
         renewLease(at: now, actions: &actions)
-        actions.append(.announce(virtualAddress))
+        announce(actions: &actions)
         sendHello(at: now, actions: &actions)
         proclaim(actions: &actions)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Primitives
+public import Primitives
 
 extension GroupMachine {
     // MARK: Taking
@@ -12,19 +12,18 @@ extension GroupMachine {
         reason: String, isPeerSettled: Bool = false, isResumed: Bool = false, at now: Instant,
         actions: inout [GroupAction]
     ) {
-        guard let virtualAddress else { return }
+        guard virtualAddress != nil else { return }
         let old = state
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
         if fenceHeldUntil == nil, isResumed || !awaitsReplication { lowerFence(actions: &actions) }
-        raiseAddress(virtualAddress, at: now, actions: &actions)
+        raiseAddress(at: now, actions: &actions)
         if !isResumed || highestTerm == 0 { highestTerm += 1 }
         roleTerm = highestTerm
-        enterActive(from: old, reason: reason, virtualAddress, at: now, actions: &actions)
+        enterActive(from: old, reason: reason, at: now, actions: &actions)
     }
 
     private mutating func enterActive(
-        from old: HSRPState, reason: String, _ virtualAddress: IPAddress, at now: Instant,
-        actions: inout [GroupAction]
+        from old: HSRPState, reason: String, at now: Instant, actions: inout [GroupAction]
     ) {
         state = .active
         phase = .settled
@@ -40,7 +39,7 @@ extension GroupMachine {
         (segment.isActiveDoubted, segment.isOwnDoubted, segment.nextProbeAt) = (false, false, nil)
         stateChangeCount += 1
         lastStateChangeAt = now
-        actions.append(.announce(virtualAddress))
+        announce(actions: &actions)
         announcements = GroupTiming.announcementRepeats.map { now + $0 }
         sendHello(at: now, actions: &actions)
         if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
@@ -100,14 +99,19 @@ extension GroupMachine {
         actions.append(.log(.notice, "fence lowered: \(reason)"))
     }
 
-    private mutating func raiseAddress(
-        _ address: IPAddress, at now: Instant, actions: inout [GroupAction]
-    ) {
+    /// Every address that the group's Active holds, the one in its messages first.
+    public var virtualAddresses: [IPAddress] { virtualAddress.map { [$0] + settings.furtherAddresses } ?? [] }
+
+    func announce(actions: inout [GroupAction]) {
+        actions.append(contentsOf: virtualAddresses.map { .announce($0) })
+    }
+
+    private mutating func raiseAddress(at now: Instant, actions: inout [GroupAction]) {
         guard !holdsAddress else { return }
         holdsAddress = true
         lowerMACAt = nil
         actions.append(.raiseMAC)
-        actions.append(.addAddress(address, leaseSeconds: settings.leaseSeconds))
+        actions.append(contentsOf: virtualAddresses.map { .addAddress($0, leaseSeconds: settings.leaseSeconds) })
         scheduleLease(at: now)
     }
 
@@ -117,18 +121,18 @@ extension GroupMachine {
     }
 
     mutating func renewLease(at now: Instant, actions: inout [GroupAction]) {
-        guard holdsAddress, let virtualAddress else {
+        guard holdsAddress else {
             leaseDeadline = nil
             return
         }
-        actions.append(.renewLease(virtualAddress, leaseSeconds: settings.leaseSeconds))
+        actions.append(contentsOf: virtualAddresses.map { .renewLease($0, leaseSeconds: settings.leaseSeconds) })
         scheduleLease(at: now)
     }
 
     mutating func announceAgain(at now: Instant, actions: inout [GroupAction]) {
-        guard let virtualAddress else { return }
+        guard virtualAddress != nil else { return }
         owesAnnouncement = false
-        actions.append(.announce(virtualAddress))
+        announce(actions: &actions)
         announcements = GroupTiming.announcementRepeats.map { now + $0 }
     }
 
@@ -142,9 +146,9 @@ extension GroupMachine {
 
     /// Planned order, receiving side: everything stands but the fence, so that the node receives and emits nothing.
     mutating func prepareTakeover(at now: Instant, actions: inout [GroupAction]) {
-        guard let virtualAddress else { return }
-        raiseAddress(virtualAddress, at: now, actions: &actions)
-        actions.append(.announce(virtualAddress))
+        guard virtualAddress != nil else { return }
+        raiseAddress(at: now, actions: &actions)
+        announce(actions: &actions)
         actions.append(.sendRole(.ready, term: term))
         phase = .prepared(until: now + GroupTiming.preparedWait)
     }
@@ -267,9 +271,9 @@ extension GroupMachine {
 
     private mutating func dropAddress(actions: inout [GroupAction]) {
         leaseDeadline = nil
-        guard holdsAddress, let virtualAddress else { return }
+        guard holdsAddress else { return }
         holdsAddress = false
-        actions.append(.deleteAddress(virtualAddress))
+        actions.append(contentsOf: virtualAddresses.map { .deleteAddress($0) })
     }
 
     mutating func raiseFence(actions: inout [GroupAction]) {

@@ -14,6 +14,9 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     public var interfacePrefix: IPPrefix
     /// The configured virtual address; nil learns it from the Active.
     public var virtualAddress: IPAddress?
+    /// Virtual addresses that are held along with `virtualAddress` and are in no message: the global ones of IPv6; the
+    /// same for the whole life of a machine.
+    public var furtherAddresses: [IPAddress] = []
     /// Has the state of another group and no election of its own; the same for the whole life of a machine.
     public var isFollower = false
     /// Whether a lower-priority Active is relieved.

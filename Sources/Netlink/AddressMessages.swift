@@ -67,8 +67,8 @@ public enum AddressRequest {
 
     /// Adds an address, or renews the lease of one that is there, tagged ours.
     ///
-    /// An IPv6 address is there at once: nobody else is asked for it (IFA_F_NODAD), and it makes no route of its own
-    /// and is no source that the kernel chooses by itself (its preferred lifetime is 0).
+    /// An IPv6 address is there at once: nobody else is asked for it (IFA_F_NODAD). It is no source that the kernel
+    /// chooses by itself (its preferred lifetime is 0), and alone (128 bits) it makes no route.
     ///
     /// - Parameters:
     ///   - interfaceIndex: where it goes.
@@ -86,7 +86,10 @@ public enum AddressRequest {
         request.append(AddressAttribute.local, bytes: address.octets)
         request.append(AddressAttribute.address, bytes: address.octets)
         let isChosen = address.family == .ipv4
-        if !isChosen { request.append(AddressAttribute.flags, host: noDetection | noPrefixRoute) }
+        if !isChosen {
+            let isAlone = Int(prefixLength) == address.bitCount
+            request.append(AddressAttribute.flags, host: noDetection | (isAlone ? noPrefixRoute : 0))
+        }
         if validSeconds != nil || !isChosen {
             let valid = validSeconds ?? .max
             var lifetimes = ByteWriter(capacity: 16)

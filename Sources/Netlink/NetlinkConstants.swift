@@ -88,6 +88,8 @@ public enum RouteGroups {
     public static let ipv4Rule: UInt32 = 0x80
     /// RTMGRP_IPV6_IFADDR.
     public static let ipv6Address: UInt32 = 0x100
+    /// RTNLGRP_IPV6_RULE.
+    public static let ipv6Rule: UInt32 = 1 << 18
     /// RTMGRP_IPV6_ROUTE.
     public static let ipv6Route: UInt32 = 0x400
     /// RTNLGRP_IPV4_NETCONF: `forwarding` and the like.

@@ -134,7 +134,7 @@ public enum RouteRequest {
     private static let unicast: UInt8 = 1
 
     /// `struct rtmsg`, 12 bytes.
-    private static func header(
+    static func header(
         _ family: IPAddress.Family, length: UInt8, sourceLength: UInt8 = 0, tag: UInt8 = 0, table: UInt8 = 0,
         scope: UInt8 = 0, kind: UInt8 = 0
     ) -> [UInt8] {
@@ -160,4 +160,6 @@ public enum RouteAttribute {
     public static let multipath: UInt16 = 9
     /// RTA_TABLE.
     public static let table: UInt16 = 15
+    /// RTA_EXPIRES: seconds; IPv6 alone knows it.
+    public static let expires: UInt16 = 23
 }

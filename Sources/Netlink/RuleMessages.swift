@@ -14,11 +14,19 @@ public struct RuleInfo: Hashable, Sendable {
     /// FRA_PROTOCOL: who put it there.
     public var tag: UInt8?
 
+    /// FRA_TABLE: where the rule leads; nil where it leads nowhere.
+    public var table: UInt32?
+
+    /// FR_ACT_TO_TBL.
+    public static let lookUp: UInt8 = 1
     /// FR_ACT_PROHIBIT.
     public static let prohibit: UInt8 = 8
 
     /// Tells whether this is a fence of havpnd's.
     public var isOwnFence: Bool { tag == OwnTag.routeProtocol && action == Self.prohibit }
+
+    /// Tells whether this is the part of an IPv6 fence of havpnd's that always stands.
+    public var isOwnStanding: Bool { tag == OwnTag.routeProtocol && action == Self.lookUp }
 
     /// Reads RTM_NEWRULE or RTM_DELRULE; nil for another family than IPv4 and IPv6.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
@@ -40,13 +48,14 @@ public struct RuleInfo: Hashable, Sendable {
                 source = IPPrefix(address: try attribute.address(family), length: Int(sourceLength))
             case RuleAttribute.preference: preference = try attribute.host()
             case RuleAttribute.tag: tag = try attribute.host()
+            case RuleAttribute.table: table = try attribute.host()
             default: break
             }
         }
     }
 }
 
-/// Requests about policy rules; the only one that havpnd makes is the fence.
+/// Requests about policy rules; those that havpnd makes are its fences.
 public enum RuleRequest {
     /// Dumps every rule of a family.
     public static func dump(_ family: IPAddress.Family = .ipv4) -> NetlinkRequest {
@@ -56,22 +65,23 @@ public enum RuleRequest {
 
     /// Raises the fence `from ADDRESS prohibit`; the kernel answers EEXIST if it stands already.
     public static func addFence(address: IPAddress, preference: UInt32) -> NetlinkRequest {
-        fence(
+        request(
             RouteMessage.newRule, flags: NetlinkFlags.create | NetlinkFlags.exclusive, address: address,
-            preference: preference)
+            action: RuleInfo.prohibit, preference: preference)
     }
 
     /// Lowers the fence; the kernel answers ENOENT if it does not stand.
     public static func deleteFence(address: IPAddress, preference: UInt32) -> NetlinkRequest {
-        fence(RouteMessage.deleteRule, flags: 0, address: address, preference: preference)
+        request(
+            RouteMessage.deleteRule, flags: 0, address: address, action: RuleInfo.prohibit, preference: preference)
     }
 
-    private static func fence(
-        _ type: UInt16, flags: UInt16, address: IPAddress, preference: UInt32
+    static func request(
+        _ type: UInt16, flags: UInt16, address: IPAddress, action: UInt8, preference: UInt32
     ) -> NetlinkRequest {
         var request = NetlinkRequest(
             type: type, flags: flags | NetlinkFlags.acknowledge,
-            fixed: header(address.family, sourceLength: UInt8(address.bitCount), action: RuleInfo.prohibit))
+            fixed: header(address.family, sourceLength: UInt8(address.bitCount), action: action))
         request.append(RuleAttribute.source, bytes: address.octets)
         request.append(RuleAttribute.preference, host: preference)
         request.append(RuleAttribute.tag, host: OwnTag.routeProtocol)
@@ -97,6 +107,8 @@ public enum RuleAttribute {
     public static let source: UInt16 = 2
     /// FRA_PRIORITY.
     public static let preference: UInt16 = 6
+    /// FRA_TABLE.
+    public static let table: UInt16 = 15
     /// FRA_PROTOCOL.
     public static let tag: UInt16 = 21
 }

@@ -17,7 +17,7 @@ public enum XFRMEvent: Hashable, Sendable {
     /// Counters moved by their threshold or timer, or somebody set them.
     case countersReported(SAIdentity, KernelReplay, cause: CounterCause)
     /// A peer behind NAT changed its address or port.
-    case mapped(SAIdentity, newSource: IPv4Address, newPort: UInt16)
+    case mapped(SAIdentity, newSource: IPAddress, newPort: UInt16)
     /// A policy came, changed or went; read the table where that matters.
     case policiesChanged
 
@@ -33,7 +33,7 @@ public enum XFRMEvent: Hashable, Sendable {
         case query
     }
 
-    /// Reads one event; nil for IPv6 and for messages that carry nothing of interest.
+    /// Reads one event; nil for messages that carry nothing of interest.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
         switch message.type {
         case XFRMMessage.newSA, XFRMMessage.updateSA:
@@ -41,8 +41,7 @@ public enum XFRMEvent: Hashable, Sendable {
             self = .added(sa)
         case XFRMMessage.deleteSA:
             var reader = ByteReader(message.payload)
-            guard let identity = try reader.readShortIdentity() else { return nil }
-            self = .deleted(identity)
+            self = .deleted(try reader.readShortIdentity())
         case XFRMMessage.flushSA:
             var reader = ByteReader(message.payload)
             self = .flushed(protocolNumber: try reader.read())
@@ -55,9 +54,9 @@ public enum XFRMEvent: Hashable, Sendable {
             self = .countersReported(identity, replay, cause: cause)
         case XFRMMessage.mapping:
             var reader = ByteReader(message.payload)
-            guard let identity = try reader.readShortIdentity() else { return nil }
+            let identity = try reader.readShortIdentity()
             try reader.skip(20)
-            let source = try reader.readXFRMAddress()
+            let source = try reader.readXFRMAddress(identity.destination.family)
             try reader.skip(2)
             self = .mapped(identity, newSource: source, newPort: try reader.read())
         case XFRMMessage.newPolicy, XFRMMessage.deletePolicy, XFRMMessage.updatePolicy, XFRMMessage.policyExpire,
@@ -71,7 +70,7 @@ public enum XFRMEvent: Hashable, Sendable {
         _ message: NetlinkMessage
     ) throws(DecodeError) -> (SAIdentity, KernelReplay, CounterCause)? {
         var reader = ByteReader(message.payload)
-        guard let identity = try reader.readShortIdentity() else { return nil }
+        let identity = try reader.readShortIdentity()
         try reader.skip(16)
         let flags: UInt32 = try reader.readHost()
         try reader.skip(4)

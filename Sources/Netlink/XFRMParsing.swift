@@ -5,7 +5,7 @@ internal import Primitives
 public import SecurityAssociations
 
 extension KernelSA {
-    /// Reads XFRM_MSG_NEWSA or XFRM_MSG_UPDSA; nil for IPv6.
+    /// Reads XFRM_MSG_NEWSA or XFRM_MSG_UPDSA; nil for another family than IPv4 and IPv6.
     ///
     /// Keys in the message are stepped over.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
@@ -16,19 +16,26 @@ extension KernelSA {
     init?(parsing payload: ArraySlice<UInt8>, attributesAt offset: Int = XFRMSize.sa) throws(DecodeError) {
         var reader = ByteReader(payload)
         let selector = try reader.readSelector()
-        let identity = try reader.readXFRMIdentity()
-        let source = try reader.readXFRMAddress()
+        let destination = try reader.readBytes(16)
+        let spi: UInt32 = try reader.read()
+        let protocolNumber: UInt8 = try reader.read()
+        try reader.skip(3)
+        let source = try reader.readBytes(16)
         let limits = try reader.readLimits()
         let usage = try reader.readUsage()
         try reader.skip(16)
         let requestID: UInt32 = try reader.readHost()
-        let family: UInt16 = try reader.readHost()
+        let familyNumber: UInt16 = try reader.readHost()
         let modeNumber: UInt8 = try reader.read()
         let windowPackets: UInt8 = try reader.read()
         let flags: UInt8 = try reader.read()
-        guard family == UInt16(AddressFamily.ipv4), let mode = Mode(rawValue: modeNumber) else { return nil }
-        self.init(identity: identity, source: source, requestID: requestID, mode: mode)
-        self.selector = selector ?? KernelSelector()
+        guard let family = UInt8(exactly: familyNumber).flatMap(IPAddress.Family.init(number:)),
+            let mode = Mode(rawValue: modeNumber)
+        else { return nil }
+        let identity = SAIdentity(
+            destination: IPAddress(xfrm: destination, family), spi: spi, protocolNumber: protocolNumber)
+        self.init(identity: identity, source: IPAddress(xfrm: source, family), requestID: requestID, mode: mode)
+        self.selector = selector
         self.limits = limits
         self.usage = usage
         self.flags = flags
@@ -58,7 +65,7 @@ extension KernelSA {
 }
 
 extension KernelPolicy {
-    /// Reads XFRM_MSG_NEWPOLICY; nil for IPv6 and for per-socket policies.
+    /// Reads XFRM_MSG_NEWPOLICY; nil for per-socket policies.
     public init?(parsing message: NetlinkMessage) throws(DecodeError) {
         var reader = ByteReader(message.payload)
         let selector = try reader.readSelector()
@@ -68,7 +75,7 @@ extension KernelPolicy {
         let directionNumber: UInt8 = try reader.read()
         let action: UInt8 = try reader.read()
         try reader.skip(6)
-        guard let selector, let direction = Direction(rawValue: directionNumber) else { return nil }
+        guard let direction = Direction(rawValue: directionNumber) else { return nil }
         self.init(selector: selector, direction: direction, priority: priority, index: index)
         isBlocking = action == 1
         var attributes = AttributeReader(reader.readRemaining())
@@ -85,13 +92,17 @@ extension KernelPolicy {
     private static func template(_ attribute: NetlinkAttribute) throws(DecodeError) -> Template? {
         guard !attribute.value.isEmpty else { return nil }
         var reader = attribute.reader
-        let identity = try reader.readXFRMIdentity()
+        let destination = try reader.readBytes(16)
         try reader.skip(4)
-        let source = try reader.readXFRMAddress()
+        let protocolNumber: UInt8 = try reader.read()
+        try reader.skip(3)
+        let family = try reader.readFamily()
+        try reader.skip(2)
+        let source = try reader.readXFRMAddress(family)
         let requestID: UInt32 = try reader.readHost()
         let mode: UInt8 = try reader.read()
         return Template(
-            source: source, destination: identity.destination, requestID: requestID,
-            mode: KernelSA.Mode(rawValue: mode) ?? .tunnel, protocolNumber: identity.protocolNumber)
+            source: source, destination: IPAddress(xfrm: destination, family), requestID: requestID,
+            mode: KernelSA.Mode(rawValue: mode) ?? .tunnel, protocolNumber: protocolNumber)
     }
 }

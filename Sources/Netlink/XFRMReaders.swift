@@ -5,56 +5,40 @@ internal import Primitives
 internal import SecurityAssociations
 
 extension ByteReader {
-    /// Reads `xfrm_address_t`: 16 bytes, of which IPv4 uses the first four.
-    mutating func readXFRMAddress() throws(DecodeError) -> IPv4Address {
-        let address = try readIPv4()
-        try skip(12)
-        return address
-    }
-
-    /// Reads `struct xfrm_selector`; nil when it is for IPv6.
+    /// Reads `struct xfrm_selector`.
     ///
-    /// AF_UNSPEC is the empty selector of tunnel SAs.
-    mutating func readSelector() throws(DecodeError) -> KernelSelector? {
-        let destination = try readXFRMAddress()
-        let source = try readXFRMAddress()
+    /// AF_UNSPEC is the empty selector of tunnel SAs, which is taken for one of IPv4.
+    mutating func readSelector() throws(DecodeError) -> KernelSelector {
+        let destination = try readBytes(16)
+        let source = try readBytes(16)
         let destinationPort: UInt16 = try read()
         try skip(2)
         let sourcePort: UInt16 = try read()
         try skip(2)
-        let family: UInt16 = try readHost()
-        let destinationLength: UInt8 = try read()
-        let sourceLength: UInt8 = try read()
+        let number: UInt16 = try readHost()
+        let family = UInt8(exactly: number).flatMap(IPAddress.Family.init(number:)) ?? .ipv4
+        let destinationLength = Int(try read(UInt8.self))
+        let sourceLength = Int(try read(UInt8.self))
         let protocolNumber: UInt8 = try read()
         try skip(11)
-        guard family != UInt16(AddressFamily.ipv6) else { return nil }
-        guard destinationLength <= 32, sourceLength <= 32 else {
+        guard destinationLength <= family.bitCount, sourceLength <= family.bitCount else {
             throw .invalid(field: "selector length", value: UInt64(max(destinationLength, sourceLength)))
         }
         return KernelSelector(
-            source: IPv4Prefix(address: source, length: Int(sourceLength)),
-            destination: IPv4Prefix(address: destination, length: Int(destinationLength)),
+            source: IPPrefix(address: IPAddress(xfrm: source, family), length: sourceLength),
+            destination: IPPrefix(address: IPAddress(xfrm: destination, family), length: destinationLength),
             protocolNumber: protocolNumber, sourcePort: sourcePort, destinationPort: destinationPort)
     }
 
-    /// Reads `struct xfrm_id`.
-    mutating func readXFRMIdentity() throws(DecodeError) -> SAIdentity {
-        let destination = try readXFRMAddress()
+    /// Reads `struct xfrm_usersa_id`.
+    mutating func readShortIdentity() throws(DecodeError) -> SAIdentity {
+        let destination = try readBytes(16)
         let spi: UInt32 = try read()
-        let protocolNumber: UInt8 = try read()
-        try skip(3)
-        return SAIdentity(destination: destination, spi: spi, protocolNumber: protocolNumber)
-    }
-
-    /// Reads `struct xfrm_usersa_id`; nil when it is for IPv6.
-    mutating func readShortIdentity() throws(DecodeError) -> SAIdentity? {
-        let destination = try readXFRMAddress()
-        let spi: UInt32 = try read()
-        let family: UInt16 = try readHost()
+        let family = try readFamily()
         let protocolNumber: UInt8 = try read()
         try skip(1)
-        guard family == UInt16(AddressFamily.ipv4) else { return nil }
-        return SAIdentity(destination: destination, spi: spi, protocolNumber: protocolNumber)
+        return SAIdentity(
+            destination: IPAddress(xfrm: destination, family), spi: spi, protocolNumber: protocolNumber)
     }
 
     /// Reads `struct xfrm_lifetime_cfg`; the two limits since first use are skipped.

@@ -118,10 +118,9 @@ public enum XFRMRequest {
 
     private static func shortIdentity(_ identity: SAIdentity) -> [UInt8] {
         var writer = ByteWriter(capacity: XFRMSize.shortIdentity)
-        writer.write(identity.destination)
-        writer.pad(12)
+        writer.write(xfrm: identity.destination)
         writer.write(identity.spi)
-        writer.writeHost(UInt16(AddressFamily.ipv4))
+        writer.writeHost(UInt16(identity.destination.family.number))
         writer.write(identity.protocolNumber)
         writer.pad(1)
         return writer.bytes
@@ -132,15 +131,15 @@ public enum XFRMRequest {
     }
 
     private static func write(_ selector: KernelSelector, into writer: inout ByteWriter) {
-        writer.write(selector.destination.address)
-        writer.pad(12)
-        writer.write(selector.source.address)
-        writer.pad(12)
+        let family = selector.destination.address.family
+        precondition(selector.source.address.family == family)
+        writer.write(xfrm: selector.destination.address)
+        writer.write(xfrm: selector.source.address)
         writer.write(selector.destinationPort)
         writer.write(selector.destinationPort == 0 ? UInt16(0) : UInt16.max)
         writer.write(selector.sourcePort)
         writer.write(selector.sourcePort == 0 ? UInt16(0) : UInt16.max)
-        writer.writeHost(UInt16(AddressFamily.ipv4))
+        writer.writeHost(UInt16(family.number))
         writer.write(UInt8(selector.destination.length))
         writer.write(UInt8(selector.source.length))
         writer.write(selector.protocolNumber)

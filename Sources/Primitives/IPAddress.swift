@@ -88,6 +88,14 @@ public enum IPAddress: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Whether the address counts on one link alone (fe80::/10).
     public var isLinkLocal: Bool { ipv6?.isLinkLocal ?? false }
 
+    /// Whether the address never leaves its machine: 127.0.0.0/8, or `::1`.
+    public var isLoopback: Bool {
+        switch self {
+        case .ipv4(let address): address.value >> 24 == 127
+        case .ipv6(let address): address == IPv6Address(high: 0, low: 1)
+        }
+    }
+
     /// Dotted quad, or the text of RFC 5952.
     public var description: String {
         switch self {

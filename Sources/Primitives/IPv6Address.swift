@@ -81,6 +81,9 @@ public struct IPv6Address: Hashable, Comparable, Sendable, CustomStringConvertib
     /// Whether the address counts on one link alone (fe80::/10).
     public var isLinkLocal: Bool { high >> 54 == 0xfe80 >> 6 }
 
+    /// Whether the address may be a node's everywhere: no multicast group, neither `::` nor `::1`, not link-local.
+    public var isGlobalUnicast: Bool { high >> 56 != 0xff && !isLinkLocal && !(high == 0 && low <= 1) }
+
     /// The unspecified address `::`.
     public static let any = IPv6Address(high: 0, low: 0)
 

@@ -26,8 +26,10 @@ public enum ReplicationLimits {
     public static let departedSAs = 16_384
     /// Role frames that may wait; they are a handful in a role's life.
     public static let queuedUrgentFrames = 256
-    /// SAs in one counter frame.
+    /// SAs in one counter frame that is received.
     public static let countersPerFrame = 512
+    /// SAs in one counter frame that is sent: those of IPv6 fill a frame.
+    public static let sentCountersPerFrame = 480
     /// HSRP interfaces named in a hello.
     public static let helloInterfaces = 64
     /// Items in a hello that must agree.

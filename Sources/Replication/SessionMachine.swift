@@ -298,7 +298,7 @@ public struct SessionMachine: Sendable {
         var frames: [Frame] = []
         var rest = counters[...]
         repeat {
-            let part = rest.prefix(ReplicationLimits.countersPerFrame)
+            let part = rest.prefix(ReplicationLimits.sentCountersPerFrame)
             rest = rest.dropFirst(part.count)
             frames.append(.counters(number: lastCounterReport, isLast: rest.isEmpty, Array(part)))
         } while !rest.isEmpty

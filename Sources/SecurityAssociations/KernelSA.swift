@@ -7,7 +7,7 @@ public struct KernelSA: Hashable, Sendable {
     /// Destination, SPI and protocol.
     public var identity: SAIdentity
     /// The address that the SA's packets come from.
-    public var source: IPv4Address
+    public var source: IPAddress
     /// The number that ties the SA to its policies.
     public var requestID: UInt32
     /// Transport or tunnel.
@@ -33,7 +33,7 @@ public struct KernelSA: Hashable, Sendable {
     public var isExtended: Bool { flags & 128 != 0 }
 
     /// Makes an SA with empty counters and no limits.
-    public init(identity: SAIdentity, source: IPv4Address, requestID: UInt32 = 0, mode: Mode = .tunnel) {
+    public init(identity: SAIdentity, source: IPAddress, requestID: UInt32 = 0, mode: Mode = .tunnel) {
         self.identity = identity
         self.source = source
         self.requestID = requestID

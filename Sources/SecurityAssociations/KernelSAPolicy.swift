@@ -5,9 +5,9 @@ public import Primitives
 /// Which packets an SA or a policy is for (`struct xfrm_selector`); length 0 means any address.
 public struct KernelSelector: Hashable, Sendable {
     /// Where the packets come from.
-    public var source: IPv4Prefix
+    public var source: IPPrefix
     /// Where the packets go.
-    public var destination: IPv4Prefix
+    public var destination: IPPrefix
     /// The IP protocol, 0 for any.
     public var protocolNumber: UInt8
     /// The source port, 0 for any.
@@ -17,8 +17,8 @@ public struct KernelSelector: Hashable, Sendable {
 
     /// Makes a selector; by default the one that matches everything.
     public init(
-        source: IPv4Prefix = IPv4Prefix(address: .any, length: 0),
-        destination: IPv4Prefix = IPv4Prefix(address: .any, length: 0),
+        source: IPPrefix = IPPrefix(address: .any(.ipv4), length: 0),
+        destination: IPPrefix = IPPrefix(address: .any(.ipv4), length: 0),
         protocolNumber: UInt8 = 0, sourcePort: UInt16 = 0, destinationPort: UInt16 = 0
     ) {
         self.source = source
@@ -70,9 +70,9 @@ public struct KernelPolicy: Hashable, Sendable {
     /// `struct xfrm_user_tmpl`.
     public struct Template: Hashable, Sendable {
         /// The tunnel's source.
-        public var source: IPv4Address
+        public var source: IPAddress
         /// The tunnel's destination.
-        public var destination: IPv4Address
+        public var destination: IPAddress
         /// 50 for ESP.
         public var protocolNumber: UInt8
         /// The number that ties the policy to its SAs.
@@ -82,7 +82,7 @@ public struct KernelPolicy: Hashable, Sendable {
 
         /// Makes a template for ESP.
         public init(
-            source: IPv4Address, destination: IPv4Address, requestID: UInt32, mode: KernelSA.Mode = .tunnel,
+            source: IPAddress, destination: IPAddress, requestID: UInt32, mode: KernelSA.Mode = .tunnel,
             protocolNumber: UInt8 = 50
         ) {
             self.source = source

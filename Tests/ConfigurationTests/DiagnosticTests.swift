@@ -36,7 +36,7 @@ struct DiagnosticTests {
                 "interface eth1\n standby 300 ip 10.1.0.1\n standby version 2\n no standby version", "2:10",
                 "standby version 2"
             ),
-            ("interface eth1\n standby 1 ipv6 autoconfig", "2:17", "not available in this release"),
+            ("interface eth1\n standby 1 ipv6 autoconfig", "2:12", "IPv6 needs version 2"),
             ("interface eth1\n standby 1 track eth0 10", "2:18", "track 1 interface eth0 line-protocol"),
             ("interface eth1\n standby 10 name \"VPN", "2:18", "closing quotation mark"),
             ("interface eth1/0", "1:11", "no `/`"),

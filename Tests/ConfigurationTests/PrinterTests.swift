@@ -80,7 +80,18 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
             if let chain = model.keyChains.first, Bool.random(using: &generator) {
                 group.authentication = .keyChain(chain.name)
             }
-            group.virtualAddress = IPAddress(10, UInt8(index * 16 + number / 256), UInt8(number % 256), 100)
+            let block = index * 16 + number / 256
+            group.virtualAddress = IPAddress(10, UInt8(block), UInt8(number % 256), 100)
+            if interface.version == .two, Bool.random(using: &generator) {
+                group.virtualAddress =
+                    Bool.random(using: &generator)
+                    ? group.automaticLinkLocal : IPAddress(high: 0xfe80 << 48, low: UInt64(number) + 1)
+                group.globalAddresses = ([1, 2] as [UInt64]).filter { _ in Bool.random(using: &generator) }.map {
+                    host in
+                    let high = 0x2001_0db8_0000_0000 | UInt64(block) << 16 | UInt64(number)
+                    return IPv6Prefix(address: IPv6Address(high: high, low: host), length: [64, 128][Int(host) - 1])
+                }
+            }
             if Bool.random(using: &generator) {
                 let name = ["VPN", "a b", "replay-interval", "10", "!x", "none", "standby"].randomElement(
                     using: &generator)

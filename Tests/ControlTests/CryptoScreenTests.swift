@@ -154,6 +154,31 @@ struct CryptoScreenTests {
                 """)
     }
 
+    @Test("IKE SAs of IPv6 stand below")
+    func ipv6() {
+        var sa = ISAKMPView.SA()
+        sa.destination = "2001:db8:1::100"
+        sa.source = "2001:db8:1::5"
+        sa.state = "READY"
+        sa.connectionID = 7
+        sa.status = "ACTIVE"
+        var view = ISAKMPView()
+        view.isakmpSAs = [sa]
+        #expect(
+            view.text == """
+                IPv4 Crypto ISAKMP SA
+                dst             src             state          conn-id status
+
+                IPv6 Crypto ISAKMP SA
+
+                 dst: 2001:db8:1::100
+                 src: 2001:db8:1::5
+                 state: READY           conn-id:      7 status: ACTIVE
+
+
+                """)
+    }
+
     @Test("IPsec SAs, networks as masks and SPIs in both notations")
     func ipsec() {
         var pair = IPsecView.Pair()

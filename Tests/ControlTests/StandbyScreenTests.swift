@@ -51,6 +51,20 @@ struct StandbyScreenTests {
                 """)
     }
 
+    @Test("an IPv6 group's addresses")
+    func ipv6() {
+        var view = Self.active()
+        view.groups[0].version = 2
+        view.groups[0].virtualAddress = "fe80::5:73ff:fea0:a"
+        view.groups[0].globalVirtualAddresses = ["2001:db8:1::100/64"]
+        let expected = """
+              Link-Local Virtual IPv6 address is fe80::5:73ff:fea0:a
+                Virtual IPv6 address 2001:db8:1::100/64
+            """
+        #expect(view.text.contains(expected + "\n"))
+        #expect(!view.text.contains("Virtual IP address"))
+    }
+
     @Test("the Standby's screen")
     func standbyScreen() {
         var view = Self.active()

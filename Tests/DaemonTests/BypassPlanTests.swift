@@ -7,26 +7,26 @@ import Testing
 @testable import Daemon
 
 @Suite struct BypassPlanTests {
-    private let inside = IPv4Address(10, 2, 0, 4)
-    private let outside = IPv4Address(10, 1, 0, 4)
-    private let end = IPv4Address(10, 1, 0, 100)
+    private let inside = IPAddress(10, 2, 0, 4)
+    private let outside = IPAddress(10, 1, 0, 4)
+    private let end = IPAddress(10, 1, 0, 100)
 
-    private func policy(_ source: IPv4Prefix, priority: UInt32, direction: KernelPolicy.Direction = .outbound)
+    private func policy(_ source: IPPrefix, priority: UInt32, direction: KernelPolicy.Direction = .outbound)
         -> ReplicatedPolicy
     {
         let selector = ReplicatedSelector(
-            source: IPAddress(source.address), sourceLength: UInt8(source.length),
-            destination: IPAddress(IPv4Address(10, 0, 0, 6)), destinationLength: 32)
+            source: source.address, sourceLength: UInt8(source.length),
+            destination: IPAddress(10, 0, 0, 6), destinationLength: 32)
         var policy = ReplicatedPolicy(key: PolicyKey(direction: direction, selector: selector))
         policy.priority = priority
-        policy.templates = [.init(source: IPAddress(end), destination: IPAddress(IPv4Address(10, 1, 0, 5)))]
+        policy.templates = [.init(source: end, destination: IPAddress(10, 1, 0, 5))]
         return policy
     }
 
     private func network(_ text: (UInt8, UInt8, UInt8, UInt8), _ length: Int, priority: UInt32 = 1000) throws
         -> BypassPlan.Network
     {
-        let prefix = IPv4Prefix(address: IPv4Address(text.0, text.1, text.2, text.3), length: length)
+        let prefix = IPPrefix(address: IPAddress(text.0, text.1, text.2, text.3), length: length)
         return try #require(BypassPlan.Network(policy(prefix, priority: priority)))
     }
 
@@ -73,7 +73,7 @@ import Testing
 
     @Test("inbound policies, those without a tunnel and a network too many are not taken")
     func others() throws {
-        let any = IPv4Prefix(address: .any, length: 0)
+        let any = IPPrefix(address: .any, length: 0)
         #expect(BypassPlan.Network(policy(any, priority: 5, direction: .inbound)) == nil)
         var transport = policy(any, priority: 5)
         transport.templates[0].mode = 0

@@ -6,6 +6,8 @@ import Testing
 
 @testable import Daemon
 
+private let six = IPAddress(high: 0x2001_0db8_0001_0000, low: 0x100)
+
 @Suite("Frames between processes")
 struct ProcessMessageTests {
     /// Different from what a reader starts with, in each flag.
@@ -33,7 +35,10 @@ struct ProcessMessageTests {
         .holding(
             addresses: [HeldAddress(interfaceIndex: 9, address: IPAddress(10, 1, 0, 100), prefixLength: 24)],
             isPeerHot: true),
-        .fences(addresses: [IPAddress(10, 1, 0, 100), IPAddress(10, 2, 0, 100)]),
+        .holding(
+            addresses: [HeldAddress(IPAddress(high: 0xfe80 << 48, low: 1), on: 3), HeldAddress(six, on: 3)],
+            isPeerHot: false),
+        .fences(addresses: [IPAddress(10, 1, 0, 100), IPAddress(10, 2, 0, 100), six]),
         .redundancyChanged(RedundancyStatus(isStateful: true)),
         .redundancyChanged(everyFlag),
         .roleChanged(isActive: true, group: 10, term: 1 << 40),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ByteCodec
-import FirstHop
 import Primitives
 import Testing
+
+@testable import FirstHop
 
 private let speakHello: [UInt8] = [
     0, 0, 4, 3, 10, 200, 1, 0, 0x63, 0x69, 0x73, 0x63, 0x6f, 0, 0, 0, 192, 168, 0, 1,
@@ -27,7 +28,7 @@ func allOperationsAndStates() throws {
                 version: .one, operation: operation, state: state, helloMilliseconds: 1000,
                 holdMilliseconds: 255_000, priority: 0,
                 group: 255,
-                authentication: .text(try #require(AuthenticationText("12345678"))), virtualAddress: .any)
+                authentication: .text(try #require(AuthenticationText("12345678"))), virtualAddress: .any(.ipv4))
             #expect(try HSRPDatagram(parsing: message.bytes[...], version: .one) == .message(message))
         }
     }

@@ -8,11 +8,11 @@ import Testing
 
 @testable import LinuxIO
 
-private let gateway = IPv4Address(10, 1, 0, 100)
-private let branch = IPv4Address(10, 1, 0, 5)
+private let gateway = IPAddress(10, 1, 0, 100)
+private let branch = IPAddress(10, 1, 0, 5)
 private let key = "0x" + String(repeating: "5a", count: 20)
 
-private func addSA(_ spi: String, from: IPv4Address, to: IPv4Address, _ more: String = "replay-window 32") -> Bool {
+private func addSA(_ spi: String, from: IPAddress, to: IPAddress, _ more: String = "replay-window 32") -> Bool {
     NetworkNamespace.ip(
         "xfrm state add src \(from) dst \(to) proto esp spi \(spi) reqid 7 mode tunnel aead rfc4106(gcm(aes)) \(key) 128 "
             + more)
@@ -121,7 +121,7 @@ struct XFRMTests {
             try netlink.request(XFRMRequest.setReplay(first, replay))
             try netlink.request(XFRMRequest.delete(first))
             #expect(addSA("0xc0000003", from: branch, to: gateway, "limit time-hard 1"))
-            let selector = KernelSelector(destination: IPv4Prefix(address: branch, length: 32))
+            let selector = KernelSelector(destination: IPPrefix(address: branch, length: 32))
             try netlink.request(XFRMRequest.bypass(selector, .outbound, priority: 1000))
             let end = Reactor.now() + .seconds(4)
             while Reactor.now() < end,
@@ -158,8 +158,8 @@ struct XFRMTests {
                     "xfrm policy add src 10.2.0.2/32 dst 10.0.0.6/32 dir out priority 375423 tmpl src \(gateway) dst \(branch) "
                         + "proto esp reqid 7 mode tunnel"))
             let selector = KernelSelector(
-                source: IPv4Prefix(address: IPv4Address(10, 1, 0, 3), length: 32),
-                destination: IPv4Prefix(address: IPv4Address(10, 0, 0, 6), length: 32))
+                source: IPPrefix(address: IPAddress(10, 1, 0, 3), length: 32),
+                destination: IPPrefix(address: IPAddress(10, 0, 0, 6), length: 32))
             try netlink.request(XFRMRequest.bypass(selector, .outbound, priority: 1000))
             let policies = try netlink.dump(XFRMRequest.dumpPolicies()).compactMap { try KernelPolicy(parsing: $0) }
                 .sorted { $0.priority < $1.priority }

@@ -45,6 +45,46 @@ struct NetlinkCodecTests {
                     """))
     }
 
+    @Test("an IPv6 address goes out without a question to others, unchosen and, alone, without a route")
+    func ipv6Address() throws {
+        let address = IPAddress(high: 0x2001_0db8_0001_0000, low: 0x100)
+        func message(_ length: UInt8) throws -> NetlinkMessage {
+            try echo(
+                AddressRequest.replace(interfaceIndex: 4, address: address, prefixLength: length, validSeconds: 3))
+        }
+        for (length, flags) in [(UInt8(128), UInt32(0x202)), (64, 0x02)] {
+            let message = try message(length)
+            let attributes = AttributeReader(message.payload.dropFirst(8))
+            #expect(try attributes.first(AddressAttribute.flags)?.host(UInt32.self) == flags)
+            let lifetimes = try #require(try attributes.first(AddressAttribute.lifetimes)).value
+            #expect(Array(lifetimes.prefix(8)) == [0, 0, 0, 0, 3, 0, 0, 0])
+            let info = try #require(try AddressInfo(parsing: message))
+            #expect(info.isOwn && info.address == address && info.prefixLength == length && info.validSeconds == 3)
+        }
+    }
+
+    @Test("the parts of a leased fence can be read back")
+    func leasedFence() throws {
+        let address = IPAddress(high: 0x2001_0db8_0001_0000, low: 0x100)
+        let rule = try #require(
+            try RuleInfo(parsing: echo(RuleRequest.addStanding(address: address, table: 0x4000_0007, preference: 115))))
+        #expect(rule.isOwnStanding && !rule.isOwnFence && rule.table == 0x4000_0007 && rule.preference == 115)
+        #expect(rule.source == IPPrefix(address: address, length: 128))
+        let leased = LeasedRoute(
+            destination: IPPrefix(address: address, length: 64), gateway: IPAddress(high: 0xfe80 << 48, low: 1),
+            interfaceIndex: 3)
+        #expect(leased.destination.description == "2001:db8:1::/64")
+        let message = try echo(RouteRequest.lease(leased, table: 0x4000_0007, seconds: 3))
+        let route = try #require(try RouteInfo(parsing: message))
+        #expect(route.isOwn && route.table == 0x4000_0007 && route.destination == leased.destination)
+        #expect(route.gateway == leased.gateway && route.interfaceIndex == 3)
+        let attributes = AttributeReader(message.payload.dropFirst(12))
+        #expect(try attributes.first(RouteAttribute.expires)?.host(UInt32.self) == 3)
+        let prohibition = try #require(
+            try RouteInfo(parsing: echo(RouteRequest.addProhibition(.ipv6, table: 0x4000_0007))))
+        #expect(prohibition.kind == 7 && prohibition.destination.length == 0 && prohibition.metric == 0xffff_fffe)
+    }
+
     @Test("what was built can be read back")
     func readBack() throws {
         let rule = try #require(

@@ -28,7 +28,7 @@ let sampleFrames: [Frame] = [
     .snapshotRequested,
     .counters(
         number: 5, isLast: true,
-        [.init(identity: SAIdentity(destination: IPv4Address(10, 1, 0, 5), spi: 0xc01b_75e7), sequence: 1 << 33)]),
+        [.init(identity: SAIdentity(destination: IPAddress(10, 1, 0, 5), spi: 0xc01b_75e7), sequence: 1 << 33)]),
     .countersInstalled(number: 5),
     .state(
         StateReport(
@@ -43,6 +43,18 @@ let sampleFrames: [Frame] = [
         var pieces: [FrameAssembler.Piece] = []
         while let piece = try assembler.next() { pieces.append(piece) }
         return pieces
+    }
+
+    @Test("a frame full of IPv6 SAs stays within its limit and reads back")
+    func ipv6Counters() throws {
+        let counters = (0..<ReplicationLimits.sentCountersPerFrame).map { number in
+            Frame.Counter(
+                identity: SAIdentity(destination: IPAddress(high: 1, low: 2), spi: UInt32(number)), sequence: .max)
+        }
+        let frame = Frame.counters(number: 1, isLast: true, counters)
+        var assembler = FrameAssembler()
+        assembler.append(frame.encoded())
+        #expect(try assembler.next() == .frame(frame))
     }
 
     @Test("every frame survives the wire", arguments: sampleFrames)

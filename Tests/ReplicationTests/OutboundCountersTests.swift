@@ -8,11 +8,11 @@ import Testing
 @Suite struct OutboundCountersTests {
     let settings = SequenceMargin.Settings(
         outboundInterval: 1000, reportInterval: .seconds(1), hold: .seconds(10), lease: .seconds(3))
-    let peer = IPv4Address(10, 1, 0, 5)
+    let peer = IPAddress(10, 1, 0, 5)
 
     func sa(_ spi: UInt32, outbound: UInt64 = 0) -> KernelSA {
         var sa = KernelSA(
-            identity: SAIdentity(destination: peer, spi: spi), source: IPv4Address(10, 1, 0, 100), requestID: 1)
+            identity: SAIdentity(destination: peer, spi: spi), source: IPAddress(10, 1, 0, 100), requestID: 1)
         sa.replay.outbound = outbound
         return sa
     }

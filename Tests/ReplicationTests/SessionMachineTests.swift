@@ -189,7 +189,7 @@ import Testing
         pair.connect()
         #expect(pair.right.machine.flow == .lending)
         let counter = Frame.Counter(
-            identity: SAIdentity(destination: IPv4Address(10, 1, 0, 5), spi: 1), sequence: 100_053)
+            identity: SAIdentity(destination: IPAddress(10, 1, 0, 5), spi: 1), sequence: 100_053)
         pair.give(.countersTaken([counter]), to: \.right)
         pair.settle()
         #expect(pair.left.actions.contains(.installCounters(number: 1, isLast: true, [counter])))
@@ -302,7 +302,7 @@ import Testing
         pair.connect()
         let counters = (0..<1200).map {
             Frame.Counter(
-                identity: SAIdentity(destination: IPv4Address(10, 1, 0, 5), spi: UInt32($0)), sequence: UInt64($0))
+                identity: SAIdentity(destination: IPAddress(10, 1, 0, 5), spi: UInt32($0)), sequence: UInt64($0))
         }
         pair.give(.countersTaken([]), to: \.left)
         pair.give(.countersTaken(counters), to: \.left)

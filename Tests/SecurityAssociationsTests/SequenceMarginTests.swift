@@ -156,13 +156,17 @@ import Testing
 
     @Test("an identity survives the wire and prints its SPI in hexadecimal")
     func identity() throws {
-        let identity = SAIdentity(destination: IPv4Address(10, 1, 0, 5), spi: 0xc01b_75e7)
-        var writer = ByteWriter()
-        identity.encode(into: &writer)
-        #expect(writer.count == SAIdentity.byteCount)
-        var reader = ByteReader(writer.bytes)
-        #expect(try SAIdentity(parsing: &reader) == identity)
-        #expect(identity.description == "10.1.0.5 esp 0xc01b75e7")
+        let four = SAIdentity(destination: IPAddress(10, 1, 0, 5), spi: 0xc01b_75e7)
+        let six = SAIdentity(destination: IPAddress(high: 0x2001_0db8 << 32, low: 5), spi: 0xc01b_75e7)
+        for (identity, byteCount) in [(four, 9), (six, SAIdentity.maximumByteCount)] {
+            var writer = ByteWriter()
+            identity.encode(into: &writer)
+            #expect(writer.count == byteCount)
+            var reader = ByteReader(writer.bytes)
+            #expect(try SAIdentity(parsing: &reader) == identity)
+        }
+        #expect(four.description == "10.1.0.5 esp 0xc01b75e7" && six.description == "2001:db8::5 esp 0xc01b75e7")
+        #expect(four < six)
     }
 }
 

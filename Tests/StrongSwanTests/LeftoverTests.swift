@@ -7,12 +7,12 @@ import Testing
 @testable import StrongSwan
 
 @Suite struct LeftoverTests {
-    private static let gateway = IPv4Address(10, 1, 0, 100)
-    private static let branch = IPv4Address(10, 1, 0, 5)
-    private static let other = IPv4Address(10, 1, 0, 6)
+    private static let gateway = IPAddress(10, 1, 0, 100)
+    private static let branch = IPAddress(10, 1, 0, 5)
+    private static let other = IPAddress(10, 1, 0, 6)
 
     /// Both SAs of a child with a peer, behind NAT if it has a port.
-    private static func sas(_ child: ChildSPIPair, with peer: IPv4Address = branch, port: UInt16? = nil) -> [KernelSA] {
+    private static func sas(_ child: ChildSPIPair, with peer: IPAddress = branch, port: UInt16? = nil) -> [KernelSA] {
         var outbound = KernelSA(identity: SAIdentity(destination: peer, spi: child.outbound), source: gateway)
         var inbound = KernelSA(identity: SAIdentity(destination: gateway, spi: child.inbound), source: peer)
         if let port {

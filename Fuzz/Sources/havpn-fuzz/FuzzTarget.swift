@@ -71,10 +71,14 @@ enum FuzzTarget: String, CaseIterable {
         } else {
             precondition(again == .message(message), "a hello does not survive its own encoding")
         }
-        let address = IPAddress(10, 1, 0, 3)
+        let isIPv4 = message.virtualAddress.family == .ipv4
+        func host(_ number: UInt8) -> IPAddress {
+            isIPv4 ? IPAddress(10, 1, 0, number) : IPAddress(high: 0xfe80 << 48, low: UInt64(number))
+        }
         var settings = GroupSettings(
-            version: version, group: message.group, interfacePrefix: IPPrefix(address: address, length: 24),
-            virtualAddress: IPAddress(10, 1, 0, 100))
+            version: version, group: message.group,
+            interfacePrefix: IPPrefix(address: host(3), length: isIPv4 ? 24 : 64), virtualAddress: host(100))
+        if !isIPv4 { settings.furtherAddresses = [IPAddress(high: 0x2001_0db8 << 32, low: 100)] }
         settings.preempt = true
         settings.learnsTimers = true
         if case .digest = message.authentication, let key = HSRPKey(SecretBytes([1, 2, 3])) {
@@ -87,7 +91,7 @@ enum FuzzTarget: String, CaseIterable {
         for second in 1..<60 {
             let now = Instant(nanoseconds: 0) + .seconds(second)
             actions.removeAll()
-            machine.handle(.messageReceived(message, from: IPAddress(10, 1, 0, 9)), at: now, actions: &actions)
+            machine.handle(.messageReceived(message, from: host(9)), at: now, actions: &actions)
             if let deadline = machine.nextDeadline { precondition(deadline >= now) }
         }
     }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-private import Primitives
-
 /// `crypto map …` in global, interface and crypto-map mode.
 extension Parser {
     /// What follows `crypto`, wherever it stands; `interface` is the interface whose mode it is.
@@ -150,7 +148,7 @@ extension Parser {
             draft.editEntry(name, sequence) { $0.acceptsAnyPeer = wanted }
             return
         }
-        let peer = IPAddress(try statement.address("the peer, or `any`"))
+        let peer = try statement.anyAddress("the peer, or `any`")
         _ = statement.optionalKeyword(["default"])
         try statement.finish()
         draft.editEntry(name, sequence) { entry in

@@ -100,7 +100,7 @@ extension Parser {
             note(
                 .address(interface, number), position,
                 replaces: before.virtualAddress != nil && before.virtualAddress != group.virtualAddress)
-        case "ipv6": throw statement.unavailable("standby \(number) ipv6", write: "standby \(number) ip ADDRESS")
+        case "ipv6": try parseIPv6(&statement, &group, position, interface)
         case "priority":
             group.priority = try statement.integer(0...255, "the priority")
             note(.priority(interface, number), position, replaces: before.priority != group.priority)
@@ -140,13 +140,15 @@ extension Parser {
         let fresh = Model.Group(number: number)
         // `no standby 10 track 1 …` names one object, every other `no` form its whole statement.
         let object = word == "track" ? statement.next.flatMap { Int($0.text) } : nil
+        let address = word == "ipv6" ? statement.next?.text : nil
         // `no standby 10 preempt delay` keeps `preempt`, as in IOS.
         let isDelayAlone = word == "preempt" && statement.optionalKeyword(["delay"]) != nil
         statement.skipRest()
         guard draft.group(interface, number) != nil else { return }
         draft.editGroup(interface, number) { group in
             switch word {
-            case "ip": group.virtualAddress = nil
+            case "ip": if group.family == .ipv4 { group.virtualAddress = nil }
+            case "ipv6": Self.resetIPv6(&group, named: address)
             case "priority": group.priority = fresh.priority
             case "preempt":
                 if !isDelayAlone { group.preempt = false }
@@ -176,6 +178,11 @@ extension Parser {
                     + "write `standby \(group.number) ip ADDRESS`")
         }
         let place = statement
+        if group.family == .ipv6 {
+            throw statement.fault(
+                "group \(group.number) has an IPv6 address; write a group of its own for IPv4, "
+                    + "which may `follow` this one")
+        }
         let address = try statement.address("the virtual address")
         let first = address.value >> 24
         guard first != 0, first != 127, first < 224 else {

@@ -49,6 +49,22 @@ extension Statement {
         return prefix
     }
 
+    /// Reads `X:X::X` or `X:X::X/LENGTH`; host bits are kept.
+    mutating func ipv6Interface(_ what: String) throws(Fault) -> (address: IPv6Address, length: Int?) {
+        guard let next else { throw fault("expected \(what), at the end of the line") }
+        let parts = next.text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count <= 2, let address = IPv6Address(text: parts[0]) else {
+            throw fault("expected \(what), found `\(next.text)`")
+        }
+        var length: Int?
+        if parts.count == 2 {
+            length = Self.length(parts[1], atMost: 128)
+            guard length != nil else { throw fault("expected a length of 0 to 128, found `\(next.text)`") }
+        }
+        skip()
+        return (address, length)
+    }
+
     private static func length(_ text: String, atMost most: Int) -> Int? {
         guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }),
             let number = Int(text), number <= most

@@ -80,9 +80,19 @@ struct Statement {
         guard let next else { throw fault("expected \(what), an IPv4 address, at the end of the line") }
         guard let address = IPv4Address(text: next.text) else {
             if next.text.contains(":") {
-                throw fault("an IPv6 address is not available in this release; write \(what) as an IPv4 address")
+                throw fault("expected \(what), an IPv4 address; an IPv6 address cannot stand here")
             }
             throw fault("expected \(what), an IPv4 address such as 10.1.0.3, found `\(next.text)`")
+        }
+        index += 1
+        return address
+    }
+
+    /// Reads an address of either family.
+    mutating func anyAddress(_ what: String) throws(Fault) -> IPAddress {
+        guard let next else { throw fault("expected \(what), an address, at the end of the line") }
+        guard let address = IPAddress(text: next.text) else {
+            throw fault("expected \(what), an address such as 10.1.0.3 or 2001:db8::3, found `\(next.text)`")
         }
         index += 1
         return address

@@ -10,7 +10,7 @@ extension Validator {
                 at: Position(line: 1, column: 1), "no group is configured (`standby` under `interface`): nothing to do")
         }
         var names: [String: Place] = [:]
-        var addresses: [IPAddress: Place] = [:]
+        var addresses: [String: Place] = [:]
         for (interface, group) in groups {
             if let name = group.name {
                 let place = Place.groupName(interface, group.number)
@@ -21,15 +21,18 @@ extension Validator {
                 }
                 names[name] = names[name] ?? place
             }
-            if let address = group.virtualAddress {
-                let place = Place.address(interface, group.number)
-                if let earlier = addresses[address] {
+            let place = Place.address(interface, group.number)
+            // A link-local address counts on its link alone.
+            for address in Set([group.virtualAddress].compactMap(\.self) + group.tunnelEnds).sorted() {
+                let key = address.isLinkLocal ? "\(address)%\(interface)" : address.description
+                if let earlier = addresses[key] {
                     refuse(
                         place,
                         "the virtual address \(address) is taken by line \(draft.position(of: earlier).line)")
                 }
-                addresses[address] = addresses[address] ?? place
-            } else {
+                addresses[key] = addresses[key] ?? place
+            }
+            if group.virtualAddress == nil {
                 warn(
                     .group(interface, group.number),
                     "group \(group.number) on \(interface) has no virtual address and stays in Initial; "
@@ -37,7 +40,10 @@ extension Validator {
             }
         }
         for (interface, group) in groups { checkFollow(interface, group) }
-        for interface in model.interfaces { checkNumbers(interface) }
+        for interface in model.interfaces {
+            checkNumbers(interface)
+            checkFamily(interface)
+        }
     }
 
     private mutating func checkNumbers(_ interface: Model.Interface) {
@@ -46,6 +52,18 @@ extension Validator {
                 .group(interface.name, group.number),
                 "expected a group number from 0 to 255, found `\(group.number)`; greater ones need "
                     + "`standby version 2` on \(interface.name), and on every router of the segment")
+        }
+    }
+
+    private mutating func checkFamily(_ interface: Model.Interface) {
+        for group in interface.groups where group.family == .ipv6 {
+            let place = Place.address(interface.name, group.number)
+            if interface.version == .one {
+                refuse(
+                    place,
+                    "IPv6 needs version 2; write `standby version 2` on \(interface.name), and on every router of the "
+                        + "segment")
+            }
         }
     }
 

@@ -43,6 +43,12 @@ extension Validator {
                     at: first.position,
                     "group `\(first.group)` follows another one; expected a group with an election of its own")
             }
+            if group.group.family == .ipv6, group.group.tunnelEnds.isEmpty {
+                refuse(
+                    at: first.position,
+                    "group `\(first.group)` has no address that a tunnel may end at: its link-local one counts on one "
+                        + "link alone; write `standby \(group.group.number) ipv6 ADDRESS/LENGTH`")
+            }
             if map.isStateful { checkStateful(map, group.interface, group.group) }
         }
         for map in model.cryptoMaps {

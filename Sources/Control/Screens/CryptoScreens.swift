@@ -4,12 +4,19 @@ extension ISAKMPView {
     /// The screen of `show crypto isakmp sa`.
     public var text: String {
         var lines = ["IPv4 Crypto ISAKMP SA", "dst             src             state          conn-id status"]
-        for sa in isakmpSAs {
+        for sa in isakmpSAs where !sa.destination.contains(":") {
             lines.append(
                 sa.destination.padded(to: 16) + sa.source.padded(to: 16) + sa.state.padded(to: 15)
                     + "\(sa.connectionID)".rightAligned(to: 7) + " \(sa.status)")
         }
         lines += ["", "IPv6 Crypto ISAKMP SA", ""]
+        for sa in isakmpSAs where sa.destination.contains(":") {
+            lines += [
+                " dst: \(sa.destination)", " src: \(sa.source)",
+                " state: \(sa.state.padded(to: 15)) conn-id: \("\(sa.connectionID)".rightAligned(to: 6)) "
+                    + "status: \(sa.status)", "",
+            ]
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 }
@@ -65,8 +72,9 @@ extension SessionView.Session {
 
     private func text(_ flow: SessionView.Flow, _ isDetailed: Bool) -> [String] {
         let count = [flow.inbound, flow.outbound].filter { $0 != nil }.count
+        let family = flow.local.contains(":") ? "ipv6" : "ip"
         var lines = [
-            "  IPSEC FLOW: permit ip \(Wording.selector(flow.local)) \(Wording.selector(flow.remote))",
+            "  IPSEC FLOW: permit \(family) \(Wording.selector(flow.local)) \(Wording.selector(flow.remote))",
             "        Active SAs: \(count), origin: crypto map",
         ]
         if isDetailed {

@@ -36,7 +36,12 @@ extension StandbyView.Group {
         }
         lines.append("    \(Wording.count(stateChanges, "state change")), last state change \(change)")
         if let declines { lines.append("    Declines the role: \(declines)") }
-        lines.append("  Virtual IP address is \(virtualAddress ?? "unknown")")
+        if let virtualAddress, virtualAddress.contains(":") {
+            lines.append("  Link-Local Virtual IPv6 address is \(virtualAddress)")
+            for address in globalVirtualAddresses { lines.append("    Virtual IPv6 address \(address)") }
+        } else {
+            lines.append("  Virtual IP address is \(virtualAddress ?? "unknown")")
+        }
         let mac = virtualMAC.map(Wording.dottedMAC) ?? "unknown"
         lines.append("  Active virtual MAC address is \(activeRouter == nil ? "unknown" : mac)")
         lines.append("    Local virtual MAC address is \(mac) (\(usesBurnedInAddress ? "bia" : "v\(version) default"))")

@@ -49,10 +49,12 @@ enum Wording {
         return "0x\(String(value, radix: 16, uppercase: true))(\(value))"
     }
 
-    /// The address and the dotted mask of `10.2.0.0/24`.
+    /// The address and the dotted mask of `10.2.0.0/24`; an IPv6 network stays as it is, without a mask.
     static func network(_ text: String) -> (address: String, mask: String) {
         let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
-        guard parts.count == 2, let length = Int(parts[1]), (0...32).contains(length) else { return (text, "") }
+        guard !text.contains(":"), parts.count == 2, let length = Int(parts[1]), (0...32).contains(length) else {
+            return (text, "")
+        }
         let mask = length == 0 ? 0 : ~UInt32(0) << UInt32(32 - length)
         let octets = [24, 16, 8, 0].map { "\(mask >> UInt32($0) & 255)" }
         return (parts[0], octets.joined(separator: "."))

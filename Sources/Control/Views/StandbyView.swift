@@ -20,8 +20,10 @@ public struct StandbyView: Codable, Hashable, Sendable {
         @Nullable public var name: String? = nil
         /// Initial, Learn, Listen, Speak, Standby or Active.
         public var state = "Initial"
-        /// The virtual address, null until configured or learnt.
+        /// The virtual address, null until configured or learnt; of an IPv6 group the link-local one.
         @Nullable public var virtualAddress: String? = nil
+        /// The global virtual addresses of an IPv6 group with their lengths.
+        public var globalVirtualAddresses: [String] = []
         /// The MAC that goes with the virtual address, in colon notation.
         @Nullable public var virtualMAC: String? = nil
         /// `standby use-bia`: the interface's own MAC is used.

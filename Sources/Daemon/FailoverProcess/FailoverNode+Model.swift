@@ -11,6 +11,7 @@ import Tracking
 extension FailoverNode {
     /// Brings groups and objects to what the model says; what did not change keeps sockets, timers and state.
     func applyModel() {
+        kernel.readsIPv6 = model.interfaces.contains { $0.groups.contains { $0.family == .ipv6 } }
         kernel.readTables()
         readCouplings()
         applyTracks()
@@ -26,7 +27,7 @@ extension FailoverNode {
             retiring.append(runner)
             runner.retire()
         }
-        sendFences(wanted.values.compactMap(\.1.virtualAddress))
+        sendFences(wanted.values.flatMap(\.1.tunnelEnds))
         for (key, (interface, group)) in wanted {
             if let runner = groups[key] {
                 runner.reconfigure(interface, group, settings: settings(for: interface, group))
@@ -36,6 +37,7 @@ extension FailoverNode {
         }
         observeInterfaces()
         couple()
+        followRoutes()
         followKeyChains()
         recomputePriorities()
         closeUnusedPorts()
@@ -44,6 +46,7 @@ extension FailoverNode {
 
     private func keepsMachine(_ runner: GroupRunner, _ interface: Model.Interface, _ group: Model.Group) -> Bool {
         runner.configured.virtualAddress == group.virtualAddress
+            && runner.configured.globalAddresses == group.globalAddresses
             && runner.interface.usesBurnedInAddress == interface.usesBurnedInAddress
             && runner.interface.version == interface.version
             && (runner.configured.follows == nil) == (group.follows == nil)
@@ -51,7 +54,7 @@ extension FailoverNode {
 
     private func sendFences(_ addresses: [IPAddress]) {
         // A group that is leaving keeps its fence until it is gone.
-        let all = Set(addresses + retiring.compactMap(\.machine.virtualAddress))
+        let all = Set(addresses + retiring.flatMap(\.fenced))
         supervisor.send(.fences(addresses: all.sorted()))
     }
 
@@ -63,8 +66,9 @@ extension FailoverNode {
             redundancy: RedundancyStatus(isStateful: isScheme && redundancy.isStateful),
             seed: Reactor.now().nanoseconds, startsWithDaemon: !isConfigured && !isResuming, surroundings: self)
         groups[key] = runner
-        if let address = group.virtualAddress, !(isResuming && kernel.isOwnAddress(address)) {
-            kernel.raiseFence(address)
+        for address in group.tunnelEnds {
+            if !(isResuming && kernel.isOwnAddress(address)) { kernel.raiseFence(address) }
+            kernel.makeStandingFence(address)
         }
     }
 
@@ -76,6 +80,7 @@ extension FailoverNode {
         var settings = GroupSettings(
             version: interface.version, group: UInt16(truncatingIfNeeded: group.number), interfacePrefix: prefix,
             virtualAddress: group.virtualAddress)
+        if group.family == .ipv6 { settings.furtherAddresses = group.tunnelEnds }
         settings.identifier = link?.mac ?? MACAddress(0)
         settings.isFollower = group.follows != nil
         settings.preempt = group.preempt
@@ -105,9 +110,12 @@ extension FailoverNode {
     }
 
     /// The interface's own address: in the virtual address's network if there is one, never the virtual one.
+    ///
+    /// Hellos of IPv6 come from a link-local address, which must be known to be nobody else's.
     private func ownPrefix(of link: LinkInfo, _ group: Model.Group) -> IPPrefix? {
         let own = (kernel.addresses[link.index] ?? [])
             .filter { !$0.isOwn && $0.address != group.virtualAddress && $0.address.family == group.family }
+            .filter { group.family == .ipv4 || $0.address.isLinkLocal && !$0.isTentative && !$0.isDuplicate }
             .map { IPPrefix(address: $0.address, length: Int($0.prefixLength)) }
         guard let virtual = group.virtualAddress else { return own.first }
         return own.first { $0.contains(virtual) } ?? own.first
@@ -171,15 +179,8 @@ extension FailoverNode {
 
     /// Removes what carries our tag and is not ours to hold.
     func sweep() {
-        let fenced = Set(groups.values.compactMap(\.machine.virtualAddress))
-        for rule in kernel.ownFences() {
-            guard let address = rule.source?.address else { continue }
-            if !fenced.contains(address) || rule.preference != FencePreference.value {
-                count("kernel.fenceSwept")
-                kernel.lowerFence(address, preference: rule.preference)
-            }
-        }
-        let held = Set(groups.values.compactMap(\.held))
+        sweepFences()
+        let held = Set(groups.values.flatMap(\.held))
         for address in kernel.addresses.values.flatMap({ $0 }) where address.isOwn {
             let found = HeldAddress(
                 interfaceIndex: address.interfaceIndex, address: address.address, prefixLength: address.prefixLength)
@@ -194,6 +195,21 @@ extension FailoverNode {
             kernel.deleteLink(link.index)
         }
         for runner in groups.values { runner.reconcile(fences: nil) }
+    }
+
+    private func sweepFences() {
+        let fenced = Set(groups.values.flatMap(\.fenced))
+        for rule in kernel.ownRules() {
+            guard let address = rule.source?.address else { continue }
+            if let table = rule.table, rule.isOwnStanding {
+                if fenced.contains(address), table == FencePreference.table(of: address) { continue }
+                count("kernel.fenceSwept")
+                kernel.removeStandingFence(address, table: table)
+            } else if !fenced.contains(address) || rule.preference != FencePreference.value {
+                count("kernel.fenceSwept")
+                kernel.lowerFence(address, preference: rule.preference)
+            }
+        }
     }
 
     /// Hands over in order and ends; called for `stop` and when the supervisor is gone.
@@ -215,10 +231,10 @@ extension FailoverNode {
         // Not from inside the group's own handler: what follows may start its successor.
         reactor.schedule(at: Reactor.now()) { [unowned self] in
             retiring.removeAll { $0 === group }
-            if let address = group.machine.virtualAddress,
-                !model.interfaces.contains(where: { $0.groups.contains { $0.virtualAddress == address } })
-            {
+            let kept = Set(model.interfaces.flatMap(\.groups).flatMap(\.tunnelEnds))
+            for address in group.fenced where !kept.contains(address) {
                 kernel.lowerFence(address)
+                kernel.removeStandingFence(address)
             }
             applyModel()
         }

@@ -49,6 +49,7 @@ extension FailoverNode {
             }
         }
         view.virtualAddress = group.virtualAddress?.description
+        view.globalVirtualAddresses = group.globalAddresses.map(\.description)
         view.trackedObjects = group.tracks.map { track in
             let state = tracks.state(of: track.object)?.name ?? "Undefined"
             guard case .decrement(let decrement) = track.effect else {
@@ -117,7 +118,9 @@ extension FailoverNode {
     private func reasonToDecline(_ runner: GroupRunner) -> String? {
         guard let link = kernel.link(named: runner.key.interface) else { return "the interface does not exist" }
         if !link.isLineProtocolUp { return "the interface is down" }
-        if runner.machine.settings.interfacePrefix.address.isAny { return "the interface has no IPv4 address" }
+        if runner.machine.settings.interfacePrefix.address.isAny {
+            return "the interface has no \(runner.configured.family == .ipv4 ? "IPv4" : "link-local") address"
+        }
         if runner.machine.settings.authentication == .missing { return "its key file could not be read yet" }
         if let follower = followers(of: runner).first(where: { !$0.machine.isReadyToFollow }) {
             return "group \(follower.key.number) on \(follower.key.interface), which follows it, is not ready"

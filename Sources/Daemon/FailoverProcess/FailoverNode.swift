@@ -46,6 +46,8 @@ final class FailoverNode: GroupSurroundings {
     private var replication: ProcessChannel?
     private var front: ProcessChannel?
     private var subscription: NetlinkSubscription?
+    /// Rings when IPv6 routes change, where a leased fence must follow them.
+    var routeBell: NetlinkDoorbell?
     private var isReconcileScheduled = false
     /// What the dead process held is to be adopted: nothing of it is disturbed until that is done.
     private(set) var isResuming = false
@@ -84,7 +86,9 @@ final class FailoverNode: GroupSurroundings {
             count("track.kernelRefused")
             if isNews { log("%TRACKING-4-KERNEL: cannot \(what): \(error)") }
         }
-        let heard = RouteGroups.link | RouteGroups.ipv4Address | RouteGroups.ipv4Rule
+        let heard =
+            RouteGroups.link | RouteGroups.ipv4Address | RouteGroups.ipv4Rule | RouteGroups.ipv6Address
+            | RouteGroups.ipv6Rule
         subscription = try NetlinkSubscription(.route, groups: heard, on: reactor) { [unowned self] event in
             kernelChanged(event)
         }
@@ -212,12 +216,12 @@ final class FailoverNode: GroupSurroundings {
         if isResuming {
             let fences = Set(kernel.ownFences().compactMap { $0.source?.address })
             for group in groups.values where group.isAddressPresent {
-                let isFenced = group.machine.virtualAddress.map(fences.contains) ?? false
+                let isFenced = group.fenced.contains(where: fences.contains)
                 group.handle(.resumed(isFenced: isFenced))
             }
             isResuming = false
             for group in groups.values where group.machine.isFenceUp {
-                group.machine.virtualAddress.map { kernel.raiseFence($0) }
+                for address in group.fenced { kernel.raiseFence(address) }
             }
         }
         sweep()
@@ -234,8 +238,11 @@ final class FailoverNode: GroupSurroundings {
                 observeInterfaces()
                 scheduleReconcile()
             case RouteMessage.newAddress:
-                // Our own renewals come by once a second and change nothing.
-                if let address = try? AddressInfo(parsing: message), !address.isOwn { scheduleReconcile() }
+                // Our own renewals come by once a second and change nothing; nor do others' addresses of no group's.
+                guard let address = try? AddressInfo(parsing: message), !address.isOwn,
+                    kernel.readsIPv6 || address.address.family == .ipv4
+                else { return }
+                scheduleReconcile()
             default: scheduleReconcile()
             }
         case .overrun:
@@ -310,7 +317,7 @@ final class FailoverNode: GroupSurroundings {
     func send(_ event: EventView) { front?.send(.event(text: encodeJSON(event))) }
 
     func holdingChanged() {
-        let held = (Array(groups.values) + retiring).compactMap(\.held)
+        let held = (Array(groups.values) + retiring).flatMap(\.held)
         supervisor.send(.holding(addresses: held, isPeerHot: redundancy.isStateful && redundancy.isPeerHot))
     }
 

@@ -61,6 +61,8 @@ final class GroupRunner {
     /// Set while the group is being removed.
     private(set) var isRetiring = false
 
+    /// What packets from the addresses of an IPv6 group may take while the fence is down.
+    private var leasedRoutes: Set<LeasedRoute> = []
     private unowned let surroundings: any GroupSurroundings
     private var pending: [GroupEvent] = []
     private var isHandling = false
@@ -99,10 +101,15 @@ final class GroupRunner {
         return interfaceIndex.flatMap { surroundings.kernel.links[$0]?.mac }
     }
 
-    /// The address as it is held, if it is.
-    var held: HeldAddress? {
-        guard machine.holdsAddress, let carrierIndex, let address = machine.virtualAddress else { return nil }
-        return HeldAddress(address, on: carrierIndex)
+    /// The addresses as they are held, if they are.
+    var held: [HeldAddress] {
+        guard machine.holdsAddress, let carrierIndex else { return [] }
+        return machine.virtualAddresses.map { HeldAddress($0, on: carrierIndex) }
+    }
+
+    /// The addresses that have a fence: those that tunnels may end at.
+    var fenced: [IPAddress] {
+        configured.family == .ipv6 ? configured.tunnelEnds : [machine.virtualAddress].compactMap(\.self)
     }
 
     /// Whether the kernel has the virtual address here, put there by us or by the process before.
@@ -193,6 +200,7 @@ final class GroupRunner {
             let index = kernel.makeMacvlan(name: name, parentIndex: link.index, mac: machine.settings.virtualMAC)
         else { return }
         carrierIndex = index
+        guard configured.family == .ipv4 else { return }
         kernel.configure(link.index, [.arpIgnore: 1, .arpAnnounce: 2])
         let isStrictAnywhere = kernel.reversePathFilterOfAll() != 0
         if isStrictAnywhere {
@@ -203,8 +211,27 @@ final class GroupRunner {
         kernel.configure(index, [.arpIgnore: 1, .reversePathFilter: isStrictAnywhere ? 2 : 0])
     }
 
+    // MARK: The leased IPv6 fence
+
+    /// The routes toward VPN peers have changed, or may have: what is leased follows.
+    func followRoutes(_ routes: Set<LeasedRoute>) {
+        guard routes != leasedRoutes else { return }
+        let kernel = surroundings.kernel
+        for address in fenced { kernel.endLeases(leasedRoutes.subtracting(routes), for: address) }
+        leasedRoutes = routes
+        if !machine.isFenceUp { leaseRoutes() }
+    }
+
+    private func leaseRoutes() {
+        guard !leasedRoutes.isEmpty else { return }
+        let seconds = machine.settings.leaseSeconds
+        for address in fenced { surroundings.kernel.lease(leasedRoutes, for: address, seconds: seconds) }
+    }
+
     /// Takes away what the group has in the kernel, the fence excepted.
     func removeCarrier() {
+        for address in fenced { surroundings.kernel.endLeases(leasedRoutes, for: address) }
+        leasedRoutes = []
         guard !usesBurnedInAddress, let carrierIndex else { return }
         surroundings.kernel.deleteLink(carrierIndex)
         self.carrierIndex = nil
@@ -212,25 +239,37 @@ final class GroupRunner {
 
     /// Compares what should be in the kernel with what is there, and repairs; rules come first.
     func reconcile(fences: Set<IPAddress>?) {
-        guard let address = machine.virtualAddress else { return }
         let kernel = surroundings.kernel
-        if let fences, fences.contains(address) != machine.isFenceUp {
-            surroundings.count("kernel.fenceRepaired")
-            if machine.isFenceUp { kernel.raiseFence(address) } else { kernel.lowerFence(address) }
+        if let fences {
+            for address in fenced {
+                kernel.makeStandingFence(address)
+                guard fences.contains(address) != machine.isFenceUp else { continue }
+                surroundings.count("kernel.fenceRepaired")
+                if machine.isFenceUp { kernel.raiseFence(address) } else { kernel.lowerFence(address) }
+            }
         }
         guard let carrierIndex else { return }
         if !usesBurnedInAddress, let link = kernel.links[carrierIndex], link.isUp != machine.keepsMACUp {
             surroundings.count("kernel.linkRepaired")
             kernel.setUp(carrierIndex, machine.keepsMACUp)
         }
-        let present = (kernel.addresses[carrierIndex] ?? []).contains { $0.address == address }
-        if let held, !present {
+        for address in machine.virtualAddresses { reconcile(address, on: carrierIndex) }
+    }
+
+    private func reconcile(_ address: IPAddress, on carrierIndex: UInt32) {
+        let kernel = surroundings.kernel
+        let present = (kernel.addresses[carrierIndex] ?? []).first { $0.address == address }
+        if machine.holdsAddress {
+            // With nobody asked there is no doubt about an address; who put it there otherwise may have left one.
+            if let present, !present.isTentative, !present.isDuplicate { return }
             surroundings.count("kernel.addressRepaired")
+            let held = HeldAddress(address, on: carrierIndex)
+            if present != nil { kernel.deleteAddress(held) }
             kernel.holdAddress(held, leaseSeconds: machine.settings.leaseSeconds)
-        } else if held == nil, let stray = kernel.addresses[carrierIndex]?.first(where: { $0.address == address }) {
+        } else if let present {
             surroundings.count("kernel.addressSwept")
             kernel.deleteAddress(
-                HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: stray.prefixLength))
+                HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: present.prefixLength))
         }
     }
 
@@ -241,15 +280,18 @@ final class GroupRunner {
         switch action {
         case .send(let message, let fromVirtualMAC): send(message, fromVirtualMAC: fromVirtualMAC)
         case .raiseFence:
-            machine.virtualAddress.map { kernel.raiseFence($0) }
+            for address in fenced { kernel.raiseFence(address) }
             // A coupled address is gone before the peer hears that it may take this one.
             surroundings.stepped(self)
-        case .lowerFence: machine.virtualAddress.map { kernel.lowerFence($0) }
+        case .lowerFence:
+            leaseRoutes()
+            for address in fenced { kernel.lowerFence(address) }
         case .raiseMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, true) }
         case .lowerMAC: if !usesBurnedInAddress, let carrierIndex { kernel.setUp(carrierIndex, false) }
         case .addAddress(let address, let seconds), .renewLease(let address, let seconds):
             guard let carrierIndex else { return }
             kernel.holdAddress(HeldAddress(address, on: carrierIndex), leaseSeconds: seconds)
+            if address == machine.virtualAddress, !machine.isFenceUp { leaseRoutes() }
         case .deleteAddress(let address):
             guard let carrierIndex else { return }
             kernel.deleteAddress(HeldAddress(address, on: carrierIndex))

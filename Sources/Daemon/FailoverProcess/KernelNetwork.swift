@@ -17,7 +17,11 @@ final class KernelNetwork {
     /// Told about each refusal.
     var onRefusal: (_ what: String, _ error: NetlinkError) -> Void = { _, _ in }
 
-    private let socket: NetlinkSocket
+    /// Whether IPv6 addresses and rules are read as well.
+    var readsIPv6 = false
+    private var families: [IPAddress.Family] { readsIPv6 ? [.ipv4, .ipv6] : [.ipv4] }
+
+    let socket: NetlinkSocket
     private var settingsBefore: [UInt32: [InterfaceSetting: UInt32]] = [:]
 
     /// Opens the socket; needs CAP_NET_ADMIN for changes.
@@ -27,9 +31,12 @@ final class KernelNetwork {
 
     /// Reads links and addresses anew.
     func readTables() {
-        guard let linkMessages = read(LinkRequest.dump(), "links"),
-            let addressMessages = read(AddressRequest.dump(), "addresses")
-        else { return }
+        guard let linkMessages = read(LinkRequest.dump(), "links") else { return }
+        var addressMessages: [NetlinkMessage] = []
+        for family in families {
+            guard let messages = read(AddressRequest.dump(family), "addresses") else { return }
+            addressMessages += messages
+        }
         links = [:]
         addresses = [:]
         for message in linkMessages {
@@ -77,7 +84,13 @@ final class KernelNetwork {
 
     /// Rules of ours that stand in the kernel now.
     func ownFences() -> [RuleInfo] {
-        (read(RuleRequest.dump(), "rules") ?? []).compactMap { try? RuleInfo(parsing: $0) }.filter(\.isOwnFence)
+        ownRules().filter(\.isOwnFence)
+    }
+
+    /// Rules of ours, fences and the standing parts of IPv6 fences.
+    func ownRules() -> [RuleInfo] {
+        families.flatMap { read(RuleRequest.dump($0), "rules") ?? [] }.compactMap { try? RuleInfo(parsing: $0) }
+            .filter { $0.isOwnFence || $0.isOwnStanding }
     }
 
     /// `net.ipv4.conf.all.rp_filter`; 0 if the kernel does not say.
@@ -92,7 +105,7 @@ final class KernelNetwork {
         return (found ?? nil) ?? 0
     }
 
-    private func read(_ request: NetlinkRequest, _ what: String) -> [NetlinkMessage]? {
+    func read(_ request: NetlinkRequest, _ what: String) -> [NetlinkMessage]? {
         do {
             return try socket.dump(request)
         } catch {
@@ -199,7 +212,7 @@ final class KernelNetwork {
         }
     }
 
-    private func change(
+    func change(
         _ what: String, tolerating codes: [Int32] = [], _ body: () throws(NetlinkError) -> [NetlinkMessage]
     ) {
         do {

@@ -15,34 +15,35 @@ struct BypassPlan {
 
     /// An own address and the priority of its policies.
     struct Entry: Hashable {
-        var address: IPv4Address
+        var address: IPAddress
         var priority: UInt32
     }
 
     /// A tunnel's local network, as an outbound policy names it.
     struct Network: Hashable {
-        var prefix: IPv4Prefix
+        var prefix: IPPrefix
         var priority: UInt32
 
         /// The local network of an outbound policy that demands a tunnel, nil for any other.
         init?(_ policy: ReplicatedPolicy) {
+            let selector = policy.key.selector
             guard policy.key.direction == .outbound, policy.templates.first?.mode == 1,
-                let source = policy.key.selector.source.ipv4, policy.key.selector.sourceLength <= 32
+                Int(selector.sourceLength) <= selector.source.bitCount
             else { return nil }
-            prefix = IPv4Prefix(address: source, length: Int(policy.key.selector.sourceLength))
+            prefix = IPPrefix(address: selector.source, length: Int(selector.sourceLength))
             priority = policy.priority
         }
     }
 
     /// What to write, removals first.
     struct Changes: Equatable {
-        var removed: [IPv4Address] = []
+        var removed: [IPAddress] = []
         var added: [Entry] = []
         var isEmpty: Bool { removed.isEmpty && added.isEmpty }
     }
 
     /// The local networks seen since the start, with the first of the priorities at which their policies stand.
-    private var networks: [IPv4Prefix: UInt32] = [:]
+    private var networks: [IPPrefix: UInt32] = [:]
     /// What stands; nil while a former life may have left some.
     private var installed: Set<Entry>?
     /// Something was seen that may ask for other policies.
@@ -72,7 +73,7 @@ struct BypassPlan {
     /// The policies stand directly before ours, so that others of the node's own keep their place.
     ///
     /// - Parameter addresses: this node's own, without the virtual ones.
-    func changes(isActive: Bool, addresses: [IPv4Address]) -> Changes {
+    func changes(isActive: Bool, addresses: [IPAddress]) -> Changes {
         var wanted: Set<Entry> = []
         for address in isActive ? [] : addresses {
             let priorities = networks.filter { $0.key.contains(address) }.values
@@ -94,8 +95,12 @@ struct BypassPlan {
     }
 
     /// The two selectors of an address: what it sends and what it receives.
-    static func selectors(of address: IPv4Address) -> [(KernelSelector, KernelPolicy.Direction)] {
-        let own = IPv4Prefix(address: address, length: 32)
-        return [(KernelSelector(source: own), .outbound), (KernelSelector(destination: own), .inbound)]
+    static func selectors(of address: IPAddress) -> [(KernelSelector, KernelPolicy.Direction)] {
+        let own = IPPrefix(address: address, length: address.bitCount)
+        let any = IPPrefix(address: .any(address.family), length: 0)
+        return [
+            (KernelSelector(source: own, destination: any), .outbound),
+            (KernelSelector(source: any, destination: own), .inbound),
+        ]
     }
 }

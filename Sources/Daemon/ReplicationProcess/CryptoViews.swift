@@ -98,13 +98,13 @@ struct CryptoViews {
         guard let scheme else { return [] }
         return policies.compactMap { policy in
             guard policy.direction == .outbound, let template = policy.template,
-                scheme.virtualAddresses.contains(IPAddress(template.source)),
+                scheme.virtualAddresses.contains(template.source),
                 let outbound = sas.outboundByRequest[template.requestID], outbound.source == template.source
             else { return nil }
             let inbound = sas.inboundByRequest[template.requestID]
             var pair = IPsecView.Pair()
             pair.interface = scheme.interface
-            pair.map = scheme.map(for: IPAddress(template.destination))?.name
+            pair.map = scheme.map(for: template.destination)?.name
             pair.status = isActive ? "ACTIVE" : "STANDBY"
             pair.localAddress = template.source.description
             pair.peerAddress = template.destination.description

@@ -17,10 +17,14 @@ extension KernelTables {
     /// An Active does so before it installs routes into its tunnels: no packet may leave beside them in the clear.
     func reconcileBypass(isActive: Bool) {
         guard let xfrm, let route, !(isActive && bypass.isAbsent) else { return }
-        guard let messages = try? route.dump(AddressRequest.dump()) else { return count("bypass.readFailed") }
+        var messages: [NetlinkMessage] = []
+        for family in IPAddress.Family.allCases {
+            guard let some = try? route.dump(AddressRequest.dump(family)) else { return count("bypass.readFailed") }
+            messages += some
+        }
         let addresses = messages.compactMap { try? AddressInfo(parsing: $0) }
-            .filter { !$0.isOwn && !scheme.virtualAddresses.contains($0.address) }
-            .compactMap(\.address.ipv4).filter { $0.value >> 24 != 127 }
+            .filter { !$0.isOwn && !scheme.virtualAddresses.contains($0.address) }.map(\.address)
+            .filter { !$0.isLoopback && !$0.isLinkLocal }
         let changes = bypass.changes(isActive: isActive, addresses: addresses)
         guard !changes.isEmpty else { return bypass.noteWritten(changes) }
         let removals = changes.removed.flatMap(BypassPlan.selectors).map { XFRMRequest.deletePolicy($0.0, $0.1) }

@@ -164,10 +164,10 @@ final class KernelTables {
     }
 
     private func isOurs(_ sa: KernelSA) -> Bool {
-        isOutbound(sa) || scheme.virtualAddresses.contains(IPAddress(sa.identity.destination))
+        isOutbound(sa) || scheme.virtualAddresses.contains(sa.identity.destination)
     }
 
-    private func isOutbound(_ sa: KernelSA) -> Bool { scheme.virtualAddresses.contains(IPAddress(sa.source)) }
+    private func isOutbound(_ sa: KernelSA) -> Bool { scheme.virtualAddresses.contains(sa.source) }
 
     private func takeXFRM(_ event: NetlinkSubscription.Event) {
         guard case .message(let message) = event else {

@@ -269,7 +269,7 @@ extension ReplicationProcess {
                 count("journal.missedDeletion")
                 record(message)
             }
-            let gateways = scheme?.ipv4VirtualAddresses ?? []
+            let gateways = scheme?.virtualAddresses ?? []
             let found = leftovers.leftovers(among: sas.values, listing: listing, gateways: gateways)
             kernel?.remove(leftovers: found)
             askForUncovered(listing)

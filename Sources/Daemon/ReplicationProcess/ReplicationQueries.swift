@@ -40,7 +40,7 @@ extension ReplicationProcess {
 
     /// The views of what only the kernel knows.
     private func withTables(_ body: @escaping (CryptoViews) -> Void) {
-        let ends = scheme?.ipv4VirtualAddresses ?? []
+        let ends = scheme?.virtualAddresses ?? []
         TableCollector.collect(on: reactor) { sa in
             ends.contains(sa.source) || ends.contains(sa.identity.destination)
         } body: { [unowned self] tables in
@@ -72,7 +72,7 @@ extension ReplicationProcess {
     private var cryptoViews: CryptoViews {
         CryptoViews(
             scheme: scheme, isActive: role?.isActive ?? false,
-            sas: SAIndex(kernel?.sas ?? [:], ends: scheme?.ipv4VirtualAddresses ?? []),
+            sas: SAIndex(kernel?.sas ?? [:], ends: scheme?.virtualAddresses ?? []),
             policies: kernel?.policies() ?? [], connections: charon?.connections ?? [])
     }
 

@@ -12,7 +12,7 @@ struct SAIndex {
     private(set) var outboundByRequest: [UInt32: KernelSA] = [:]
 
     /// Sorts SAs by whether they end at one of our addresses.
-    init(_ sas: [SAIdentity: KernelSA], ends: Set<IPv4Address>) {
+    init(_ sas: [SAIdentity: KernelSA], ends: Set<IPAddress>) {
         for sa in sas.values {
             if ends.contains(sa.identity.destination) {
                 inboundBySPI[sa.identity.spi] = sa

@@ -59,10 +59,7 @@ struct Scheme: Equatable {
     }
 
     /// The ends of our tunnels.
-    var virtualAddresses: Set<IPAddress> { Set([group.virtualAddress].compactMap(\.self)) }
-
-    /// Those of IPv4.
-    var ipv4VirtualAddresses: Set<IPv4Address> { Set(virtualAddresses.compactMap(\.ipv4)) }
+    var virtualAddresses: Set<IPAddress> { Set(group.tunnelEnds) }
 
     /// How far ahead the standby's outbound counters stand.
     var marginSettings: SequenceMargin.Settings {
@@ -92,8 +89,10 @@ struct Scheme: Equatable {
     /// What must be the same on both nodes, in the words of the configuration.
     var agreedItems: [SessionHello.AgreedItem] {
         let prefix = "standby \(group.number)"
+        let addresses =
+            [group.virtualAddress].compactMap { $0?.description } + group.globalAddresses.map(\.description)
         var items: [SessionHello.AgreedItem] = [
-            .init(name: "\(prefix) ip", value: group.virtualAddress.map(\.description) ?? "none"),
+            .init(name: "\(prefix) ip", value: addresses.isEmpty ? "none" : addresses.joined(separator: " ")),
             .init(name: "\(prefix) timers", value: "msec \(group.helloMilliseconds) msec \(group.holdMilliseconds)"),
             .init(name: "standby version", value: "\(version.rawValue)"),
             .init(name: "ike-daemon", value: strongSwan == nil ? "none" : "strongswan"),

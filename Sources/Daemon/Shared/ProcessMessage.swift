@@ -42,8 +42,11 @@ struct HeldAddress: Hashable, Sendable {
     }
 
     /// A virtual address as failover holds it: alone, whatever the network.
+    ///
+    /// The answer to who asks a link-local address must find its way back by the same interface.
     init(_ address: IPAddress, on interfaceIndex: UInt32) {
-        self.init(interfaceIndex: interfaceIndex, address: address, prefixLength: UInt8(address.bitCount))
+        let length = address.isLinkLocal ? 64 : address.bitCount
+        self.init(interfaceIndex: interfaceIndex, address: address, prefixLength: UInt8(length))
     }
 }
 

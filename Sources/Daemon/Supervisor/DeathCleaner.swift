@@ -17,7 +17,8 @@ final class DeathCleaner {
 
     /// Prohibits routing from the addresses; those fenced already stay so.
     func raiseFences(_ addresses: [IPAddress]) {
-        for address in addresses {
+        // No tunnel ends at a link-local address, and it has no fence.
+        for address in addresses where !address.isLinkLocal {
             attempt(
                 RuleRequest.addFence(address: address, preference: FencePreference.value), "fence \(address)",
                 tolerating: [SystemCode.exists])
@@ -49,7 +50,7 @@ final class DeathCleaner {
     func sweep() {
         let links = read(LinkRequest.dump()).compactMap { try? LinkInfo(parsing: $0) }
         let own = Set(links.filter(Self.isOwn).map(\.index))
-        let addresses = read(AddressRequest.dump()).compactMap { message in
+        let addresses = IPAddress.Family.allCases.flatMap { read(AddressRequest.dump($0)) }.compactMap { message in
             (try? AddressInfo(parsing: message)) ?? nil
         }
         let held = addresses.filter { $0.isOwn || own.contains($0.interfaceIndex) }.map {

@@ -10,7 +10,7 @@ public import SecurityAssociations
 public struct LeftoverSearch: Sendable {
     /// A peer's address, and its port where it sits behind NAT with others.
     private struct Peer: Hashable {
-        var address: IPv4Address
+        var address: IPAddress
         var port: UInt16?
     }
 
@@ -29,7 +29,7 @@ public struct LeftoverSearch: Sendable {
     ///   - listing: the IKE SAs of the active daemon.
     ///   - gateways: the addresses of this end.
     public mutating func leftovers(
-        among sas: some Collection<KernelSA>, listing: [ListedIKE], gateways: Set<IPv4Address>
+        among sas: some Collection<KernelSA>, listing: [ListedIKE], gateways: Set<IPAddress>
     ) -> [KernelSA] {
         let named = Set(listing.flatMap(\.children).flatMap { [$0.spis.inbound, $0.spis.outbound] })
         func peer(of sa: KernelSA) -> Peer {
