@@ -3,6 +3,7 @@
 
 import collections
 import dataclasses
+import ipaddress
 import os
 import struct
 import time
@@ -31,7 +32,7 @@ class Packet:
 class Capture:
     """Everything that enters one interface, or every port of a switch, until it is stopped."""
 
-    def __init__(self, namespace, interface="any", *, expression="esp or arp or icmp or udp", whole=False):
+    def __init__(self, namespace, interface="any", *, expression="esp or arp or icmp or icmp6 or udp", whole=False):
         self.namespace, self.interface = namespace, interface
         self.path = f"{system.RUN}/{namespace}-{interface}-{time.monotonic_ns()}.pcap"
         self.ports = {}
@@ -39,7 +40,7 @@ class Capture:
             index, name = line.split(":")[:2]
             self.ports[int(index)] = name.strip().split("@")[0]
         self.process = spawn(
-            ["tcpdump", "-i", interface, "-Q", "in", "-n", "-U", "-s", "0" if whole else "128", "-B", "4096", "-Z", "root",
+            ["tcpdump", "-i", interface, "-Q", "in", "-n", "-U", "-s", "0" if whole else "144", "-B", "4096", "-Z", "root",
              "--immediate-mode", "--time-stamp-precision=nano", "-w", self.path, expression],
             log=self.path + ".log", namespace=namespace)
         wait_until(lambda: os.path.exists(self.path) and os.path.getsize(self.path) >= 24, 10,
@@ -58,7 +59,7 @@ class Capture:
 
 
 def read_packets(path, ports=None):
-    """Reads a pcap file of Ethernet or cooked packets; what is neither ARP nor IPv4 is left out."""
+    """Reads a pcap file of Ethernet or cooked packets; what is neither ARP nor IP is left out."""
     # No time service runs in the lab, so one difference holds between the two clocks.
     offset = time.time() - time.monotonic()
     with open(path, "rb") as file:
@@ -109,13 +110,20 @@ def _decode(at, frame, link, ports):
     if kind == 0x0806 and len(body) >= 28:
         return Packet(at, port, source, "arp", _address(body[14:18]), _address(body[24:28]),
                       detail=struct.unpack_from("!H", body, 6)[0])
-    if kind != 0x0800 or len(body) < 20:
+    if kind == 0x0800 and len(body) >= 20:
+        header, protocol = (body[0] & 15) * 4, body[9]
+        addresses, payload = (_address(body[12:16]), _address(body[16:20])), body[header:]
+    elif kind == 0x86DD and len(body) >= 40:
+        protocol, payload = body[6], body[40:]
+        addresses = tuple(str(ipaddress.IPv6Address(body[at:at + 16])) for at in (8, 24))
+    else:
         return None
-    header, protocol = (body[0] & 15) * 4, body[9]
-    addresses, payload = (_address(body[12:16]), _address(body[16:20])), body[header:]
     if protocol == 50 and len(payload) >= 8:
         spi, sequence = struct.unpack_from("!II", payload)
         return Packet(at, port, source, "esp", *addresses, spi=spi, sequence=sequence)
+    if protocol == 58 and len(payload) >= 24:
+        target = str(ipaddress.IPv6Address(payload[8:24])) if payload[0] in (135, 136) else None
+        return Packet(at, port, source, "icmp6", addresses[0], target or addresses[1], detail=payload[0])
     if protocol == 1 and len(payload) >= 8:
         return Packet(at, port, source, "icmp", *addresses, detail=payload[0],
                       sequence=struct.unpack_from("!H", payload, 6)[0])

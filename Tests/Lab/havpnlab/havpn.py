@@ -49,6 +49,9 @@ class Settings:
     association_on_sync_link_alone: bool = False
     ike_daemon: bool = True
     reverse_route: bool = True
+    #: the tunnel's ends; with those of IPv6 an inside group follows, and routes behind the tunnel are not injected
+    virtual_address: str = VIRTUAL_ADDRESS
+    peer_address: str = "10.1.0.5"
     extra: str = ""
     #: the name of a node's own key, where it is not the node's
     keys: dict = dataclasses.field(default_factory=dict)
@@ -76,8 +79,11 @@ class Settings:
         lines = [f"hostname R{number}", f"track {first} interface eth0 line-protocol"]
         if self.delay_up_seconds and router == "r3":
             lines.append(f" delay up {self.delay_up_seconds}")
-        lines += [f"track {first + 1} interface eth1 line-protocol", "interface eth1",
-                  f" standby 10 ip {VIRTUAL_ADDRESS}"]
+        lines += [f"track {first + 1} interface eth1 line-protocol", "interface eth1"]
+        if ":" in self.virtual_address:
+            lines += [" standby version 2", f" standby 10 ipv6 {self.virtual_address}/64"]
+        else:
+            lines.append(f" standby 10 ip {self.virtual_address}")
         if self.priorities[router] != 100:
             lines.append(f" standby 10 priority {self.priorities[router]}")
         if self.preempt:
@@ -94,7 +100,7 @@ class Settings:
                       "   remote-port 5000",
                       "    remote-ip " + " ".join(f"{network}.{other}" for network in networks),
                       "redundancy inter-device", f" scheme standby {GROUP}", *self.security(router)]
-        lines += ["crypto map MAPA 10 ipsec-isakmp", " set peer 10.1.0.5"]
+        lines += ["crypto map MAPA 10 ipsec-isakmp", f" set peer {self.peer_address}"]
         if self.reverse_route:
             lines.append(" reverse-route")
         if self.ike_daemon:
@@ -257,12 +263,13 @@ class Gateway:
 
     def holds_address(self):
         """Whether the virtual address stands on a link of this node that is up."""
-        for line in run("ip", "-n", self.router, "-o", "-4", "address", "show", "up").splitlines():
-            if f" {VIRTUAL_ADDRESS}/" in line:
+        for line in run("ip", "-n", self.router, "-o", "address", "show", "up").splitlines():
+            if f" {self.settings.virtual_address}/" in line:
                 return True
         return False
 
     def fence_is_up(self):
         """Whether the rule that forbids sending from the virtual address stands."""
-        return any(f"from {VIRTUAL_ADDRESS}" in line and "prohibit" in line
-                   for line in run("ip", "-n", self.router, "rule", "show").splitlines())
+        family = "-6" if ":" in self.settings.virtual_address else "-4"
+        return any(f"from {self.settings.virtual_address}" in line and "prohibit" in line
+                   for line in run("ip", "-n", self.router, family, "rule", "show").splitlines())

@@ -24,8 +24,10 @@ class Charon:
     """One IKE daemon. `gateway` nodes answer at the virtual address; the branch initiates by a trap policy."""
 
     def __init__(self, router, *, version=2, replicated=False, verbose=False, tunnels=0, inside="10.2.0.2/32",
-                 rekey_seconds=None):
+                 rekey_seconds=None, ends=(VIRTUAL_ADDRESS, "10.1.0.5")):
         self.router = router
+        #: the ends of the tunnel: the virtual address and the branch's
+        self.virtual, self.branch = ends
         #: what the tunnel protects behind the gateways
         self.inside = inside
         #: when this daemon's copy of the child SA is to be rekeyed, if not after charon's usual hour
@@ -147,10 +149,10 @@ charon {{
     def connection_configuration(self):
         ike, esp = _PROPOSALS[self.version]
         if self.gateway:
-            local, remote, inside, far, action = VIRTUAL_ADDRESS, "10.1.0.5", self.inside, "10.0.0.6/32", "none"
+            local, remote, inside, far, action = self.virtual, self.branch, self.inside, "10.0.0.6/32", "none"
             detection = "dpd_delay = 0s"
         else:
-            local, remote, inside, far, action = "10.1.0.5", VIRTUAL_ADDRESS, "10.0.0.6/32", self.inside, "trap"
+            local, remote, inside, far, action = self.branch, self.virtual, "10.0.0.6/32", self.inside, "trap"
             detection = "dpd_delay = 10s"
         if self.tunnels and self.gateway:
             far += ",10.200.0.0/16"
@@ -200,8 +202,8 @@ charon {{
 }}
 secrets {{
     ike-branch {{
-        id-1 = {VIRTUAL_ADDRESS}
-        id-2 = 10.1.0.5
+        id-1 = {self.virtual}
+        id-2 = {self.branch}
         secret = "only the lab knows it"
     }}
 }}

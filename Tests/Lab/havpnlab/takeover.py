@@ -74,7 +74,7 @@ def _finish(world, watch, seed, name, old, new, at, settle_seconds, limit_second
     watch.finish()
     if at is None:
         at = next((moment for moment, line in watch.address_changes[("r3", "r4").index(new)]
-                   if topology.VIRTUAL_ADDRESS in line and "Deleted" not in line), watch.started)
+                   if f" {world.virtual_address}/" in line and "Deleted" not in line), watch.started)
     return Leg(
         name=name, old=old, new=new, at=at, watch=watch, seed_echoes=seed_echoes,
         lost_as_seed=traffic.lost(seed_echoes[1:-1]), lost_steady=watch.lost(), outage=watch.outage(at) * 1000,

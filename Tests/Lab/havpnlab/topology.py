@@ -12,10 +12,11 @@ import os
 import time
 
 from . import system
-from .system import batch, run, set_link
+from .system import batch, run, set_link, wait_until
 
 ROUTERS = ("r2", "r3", "r4", "r5", "r6")
 VIRTUAL_ADDRESS = "10.1.0.100"
+VIRTUAL_IPV6_ADDRESS = "2001:db8:1::100"
 
 #: switch: {router: (interface, address)}
 PLUGS = {
@@ -75,6 +76,24 @@ def build_router(router):
         batch(router, ["route add default via 10.0.0.5"])
     if router == "r5":
         batch(router, [f"route add 10.2.0.0/24 via {VIRTUAL_ADDRESS}"])
+
+
+def enable_ipv6():
+    """Gives the outside network IPv6 addresses; returns when nobody is being asked for them any more."""
+    for router in ("r3", "r4", "r5"):
+        run("sysctl", "-q", "-w", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.default.accept_ra=0",
+            "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0", namespace=router)
+        batch(router, [f"address replace 2001:db8:1::{router[1:]}/64 dev eth1"])
+    for router in ("r3", "r4", "r5"):
+        wait_until(lambda router=router: "tentative" not in run("ip", "-n", router, "-6", "address", "show", "eth1"),
+                   10, f"the IPv6 addresses of {router} are tentative", pause=0.2)
+
+
+def disable_ipv6():
+    """Takes all IPv6 addresses away."""
+    for router in ("r3", "r4", "r5"):
+        run("sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1",
+            namespace=router)
 
 
 def destroy_router(router):

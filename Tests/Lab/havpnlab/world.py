@@ -27,6 +27,8 @@ class World:
         self.programs = {}
         #: More words of havpnd's command line, by router.
         self.arguments = {}
+        #: the address whose comings and goings are watched
+        self.virtual_address = VIRTUAL_ADDRESS
 
     def build(self):
         topology.build()
@@ -50,9 +52,11 @@ class World:
         rekeyed.
         """
         settings = settings or Settings(timers="1 3")
+        self.use(settings.virtual_address)
+        ends = settings.virtual_address, settings.peer_address
         for router in GATEWAYS:
             self.charons[router] = Charon(router, version=version, replicated=settings.stateful, verbose=verbose,
-                                          tunnels=tunnels, inside=inside,
+                                          tunnels=tunnels, inside=inside, ends=ends,
                                           rekey_seconds=(rekey_seconds or {}).get(router))
         for router in routers:
             self.gateways[router] = self.gateway(router, settings).start()
@@ -60,11 +64,17 @@ class World:
             if router == routers[0] and len(set(settings.priorities.values())) == 1:
                 # Nothing but the order of the boot says who shall be Active.
                 self.gateways[router].wait_for_state("Active", 60)
-        self.charons["r5"] = Charon("r5", version=version, tunnels=tunnels, inside=inside).start()
+        self.charons["r5"] = Charon("r5", version=version, tunnels=tunnels, inside=inside, ends=ends).start()
         self.gateways[routers[0]].wait_for_state("Active", 60)
         if len(routers) > 1:
             self.gateways[routers[1]].wait_for_state("Standby", 60)
         return self
+
+    def use(self, virtual_address):
+        """Has the network of that virtual address, until the next reset."""
+        self.virtual_address = virtual_address
+        if ":" in virtual_address:
+            topology.enable_ipv6()
 
     def gateway(self, router, settings):
         """The node's havpnd, not started, of the build that is meant to run there."""
@@ -140,6 +150,9 @@ class World:
             self._kill_all(router, keep=("zebra", "ospfd", "bfdd"))
             self._sweep(router)
         topology.plug_all_cables()
+        if ":" in self.virtual_address:
+            topology.disable_ipv6()
+        self.virtual_address = VIRTUAL_ADDRESS
         for path in glob.glob(f"{system.RUN}/*"):
             if not os.path.isdir(path):
                 os.unlink(path)
@@ -189,9 +202,11 @@ class World:
                 run("ip", "-n", router, "link", "delete", line.split(":")[1].strip().split("@")[0], check=False)
             for interface in ("eth0", "eth1"):
                 run("ip", "-n", router, "address", "delete", f"{VIRTUAL_ADDRESS}/32", "dev", interface, check=False)
-            for line in run("ip", "-n", router, "rule", "show").splitlines():
-                if "prohibit" in line:
-                    run("ip", "-n", router, "rule", "delete", "preference", line.split(":")[0], check=False)
+            for family in ("-4", "-6"):
+                for line in run("ip", "-n", router, family, "rule", "show", check=False).splitlines():
+                    if line.split(":")[0] in ("114", "115"):
+                        run("ip", "-n", router, family, "rule", "delete", "preference", line.split(":")[0], check=False)
+            run("ip", "-n", router, "-6", "route", "flush", "table", "all", "proto", "114", check=False)
 
 
 def gateway_address(router):
@@ -336,7 +351,7 @@ class Watch:
     def address_milliseconds(self, gateway, after):
         """Milliseconds from a moment until the virtual address stood on a gateway, or None."""
         for at, line in self.address_changes[GATEWAYS.index(gateway)]:
-            if at >= after and f"inet {VIRTUAL_ADDRESS}/" in line and "Deleted" not in line:
+            if at >= after and f" {self.world.virtual_address}/" in line and "Deleted" not in line:
                 return (at - after) * 1000
         return None
 
