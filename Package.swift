@@ -116,8 +116,8 @@ let package = Package(
         tests(
             "Daemon",
             uses: [
-                "SecureChannel", "Recording", "Control", "Configuration", "StrongSwan", "Replication",
-                "SecurityAssociations", "FirstHop", "Primitives",
+                "SecureChannel", "Recording", "LinuxIO", "Control", "Configuration", "Netlink", "StrongSwan", "Replication",
+                "SecurityAssociations", "FirstHop", "Primitives", "CLinux",
             ]),
         tests("havpnctl", uses: ["SecureChannel", "LinuxIO", "Primitives"]),
         tests("ClusterSimulation"),

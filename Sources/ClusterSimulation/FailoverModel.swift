@@ -246,6 +246,7 @@ final class FailoverModel: ProcessModel {
         case .stateChanged(let from, let to, let reason):
             simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
             simulation.checker.stateChanged(of: node, from: from, to: to)
+        case .proveReception: pending.append(.receptionProven)
         case .drainReceived:
             takeReceived()
             pending.append(.drained)

@@ -33,6 +33,8 @@ public enum GroupAction: Hashable, Sendable, Encodable {
     case stateChanged(from: HSRPState, to: HSRPState, reason: String)
     /// Hand in everything that was received, then `drained`, before anything is sent.
     case drainReceived
+    /// Find out whether anything at all was received on the interface since it came up; then `receptionProven`.
+    case proveReception
     /// Add one to a named counter.
     case count(StaticName)
     /// Write a log line.

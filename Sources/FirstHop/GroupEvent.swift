@@ -37,6 +37,8 @@ public enum GroupEvent: Hashable, Sendable, Codable {
     case drained
     /// How the probe asked for by `probe` ended.
     case probeFinished(ProbeResult)
+    /// Something was received on the interface since it came up (an answer to `proveReception`).
+    case receptionProven
     /// A deadline may have passed; calling too early is harmless.
     case deadlineReached
 }

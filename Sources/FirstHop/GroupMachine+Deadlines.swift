@@ -141,6 +141,7 @@ extension GroupMachine {
     }
 
     private mutating func reachStandbyDeadline(at now: Instant, actions: inout [GroupAction]) {
+        if awaitsReception(at: now, actions: &actions) { return }
         standbyDeadline = nil
         standbyRouter = nil
         apply(.standbyExpired, reason: "no Standby heard", at: now, actions: &actions)
@@ -154,6 +155,7 @@ extension GroupMachine {
             askForEvidence(at: now, actions: &actions)
             return
         }
+        if awaitsReception(at: now, actions: &actions) { return }
         activeDeadline = nil
         activeRouter = nil
         apply(.activeExpired, reason: "the Active is silent", at: now, actions: &actions)

@@ -24,6 +24,50 @@ extension GroupMachine {
         var isSyncOver = false
     }
 
+    /// What keeps a node that has heard nobody in Listen: its silence may be the other routers', or its own deafness.
+    ///
+    /// A switch port that does not forward yet lets nothing through, and a node that becomes Active behind it is a second
+    /// one as soon as it does.
+    enum Gate: Hashable, Sendable {
+        /// Nothing is known to have been received.
+        case closed
+        /// The hold time is over; reception is looked for until then.
+        case waiting(until: Instant)
+        /// Something was received, or the wait is over.
+        case open
+    }
+
+    /// Whether the end of Listen must wait; asks for a proof, and comes again.
+    mutating func awaitsReception(at now: Instant, actions: inout [GroupAction]) -> Bool {
+        guard state == .listen, settings.provesReception, !hasHeardAnybody else { return false }
+        let end: Instant
+        switch gate {
+        case .open: return false
+        case .waiting(let until): end = until
+        case .closed:
+            end = now + hold
+            gate = .waiting(until: end)
+        }
+        guard now < end else {
+            gate = .open
+            actions.append(.log(.notice, "nothing was received on the interface for \((hold + hold).milliseconds) ms"))
+            return false
+        }
+        let next = min(now + GroupTiming.receptionPause, end)
+        activeDeadline = next
+        standbyDeadline = next
+        actions.append(.proveReception)
+        return true
+    }
+
+    mutating func openGate(at now: Instant) {
+        if case .waiting = gate, state == .listen {
+            activeDeadline = now
+            standbyDeadline = now
+        }
+        gate = .open
+    }
+
     /// The interface came up or went down; said again, nothing changes.
     mutating func observeInterface(isUp: Bool, at now: Instant) {
         let wasUp = isInterfaceUp
@@ -35,6 +79,7 @@ extension GroupMachine {
             if start == .immediate || (wasUp && !isDelayed) { start = .again }
             interfaceUpAt = nil
             startDeadline = nil
+            gate = .closed
             return
         }
         guard !wasUp else { return }

@@ -188,6 +188,7 @@ extension GroupMachine {
         activeSeen = nil
         listeningSince = nil
         hasHeardAnybody = false
+        if case .waiting = gate { gate = .closed }
         hasYieldedToOperator = false
         remark = nil
         if settings.virtualAddress == nil { virtualAddress = nil }

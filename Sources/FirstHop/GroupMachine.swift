@@ -75,6 +75,7 @@ public struct GroupMachine: Sendable {
     /// When the interface came up; nil while it is down.
     var interfaceUpAt: Instant?
     var start: Start
+    var gate = Gate.closed
     var isFit = true
     var isStopping = false
     var hasHeardAnybody = false
@@ -227,6 +228,8 @@ public struct GroupMachine: Sendable {
             finishDraining(at: now, actions: &actions)
         case .probeFinished(let result):
             finishProbe(result, at: now, actions: &actions)
+        case .receptionProven:
+            openGate(at: now)
         case .deadlineReached:
             break
         }

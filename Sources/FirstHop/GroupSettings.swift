@@ -47,6 +47,8 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     public var peerAddresses: [IPAddress]? = []
     /// Shortens the first Speak to little more than a hello where nobody at all was heard for a hold time.
     public var allowsFastStart = false
+    /// A node that has heard nobody stays in Listen, up to another hold time, until its interface has received anything.
+    public var provesReception = false
 
     /// Makes settings with IOS's defaults.
     public init(
@@ -99,6 +101,8 @@ public enum GroupTiming {
     public static let resignRepeats = [Interval.milliseconds(20), .milliseconds(60)]
     /// When the announcement is repeated, counted from the first one.
     public static let announcementRepeats = [Interval.seconds(2), .seconds(4)]
+    /// How often a node in Listen looks whether its interface receives anything.
+    public static let receptionPause = Interval.milliseconds(250)
     /// How late a deadline may be handled before what was received meanwhile must be read first.
     public static let lateness = Interval.milliseconds(20)
     /// How often a group warns of the same trouble on its segment.

@@ -25,6 +25,8 @@ public struct LinkInfo: Hashable, Sendable {
     public var kind: String?
     /// IFLA_MTU in bytes.
     public var mtu: UInt32
+    /// Packets received since the link was made (IFLA_STATS64); nil if not reported.
+    public var receivedPackets: UInt64?
     /// IPv4 settings of the link (IFLA_AF_SPEC, IFLA_INET_CONF) by IPV4_DEVCONF number, empty if not reported.
     public var inetSettings: [UInt32] = []
     /// net.ipv6.conf.IF.forwarding (the first number of IFLA_INET6_CONF); nil without IPv6.
@@ -58,6 +60,7 @@ public struct LinkInfo: Hashable, Sendable {
             case LinkAttribute.name: name = attribute.text
             case LinkAttribute.address: mac = MACAddress(octets: attribute.value)
             case LinkAttribute.mtu: mtu = try attribute.host()
+            case LinkAttribute.statistics: receivedPackets = try attribute.host()
             case LinkAttribute.link: parentIndex = try attribute.host()
             case LinkAttribute.master: masterIndex = try attribute.host()
             case LinkAttribute.operationalState: operationalState = try attribute.host()
@@ -185,6 +188,20 @@ public enum LinkRequest {
         return request
     }
 
+    /// Changes a link's MTU, in bytes.
+    public static func setMTU(index: UInt32, _ mtu: UInt32) -> NetlinkRequest {
+        var request = set(index: index)
+        request.append(LinkAttribute.mtu, host: mtu)
+        return request
+    }
+
+    /// Makes a link a part of a VRF, bridge or bond; nil frees it.
+    public static func setMaster(index: UInt32, _ master: UInt32?) -> NetlinkRequest {
+        var request = set(index: index)
+        request.append(LinkAttribute.master, host: master ?? 0)
+        return request
+    }
+
     /// Changes IPv4 settings of one link.
     public static func configure(index: UInt32, _ settings: [InterfaceSetting: UInt32]) -> NetlinkRequest {
         var request = set(index: index)
@@ -236,6 +253,8 @@ public enum LinkAttribute {
     public static let operationalState: UInt16 = 16
     /// IFLA_LINKINFO.
     public static let info: UInt16 = 18
+    /// IFLA_STATS64, whose first number is of received packets.
+    public static let statistics: UInt16 = 23
     /// IFLA_AF_SPEC.
     public static let familySpecific: UInt16 = 26
     /// IFLA_INFO_KIND, inside IFLA_LINKINFO.

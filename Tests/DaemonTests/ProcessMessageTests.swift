@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FirstHop
+import Netlink
 import Primitives
 import Testing
 
@@ -26,6 +27,11 @@ struct ProcessMessageTests {
         .descriptor(.processChannel, peer: .front),
         .descriptor(.identity, peer: .supervisor),
         .identityRequested, .identityMissing(reason: "does not exist"), .identityMissing(reason: ""),
+        .settings(before: []),
+        .settings(before: [
+            InterfaceSettings(index: 2, values: [:]),
+            InterfaceSettings(index: .max, values: [.arpIgnore: 0, .arpAnnounce: .max, .reversePathFilter: 2]),
+        ]),
         .keyFileRequested(path: "/etc/havpn/hello.key"), .keyFile(path: "/etc/havpn/hello.key"),
         .keyFileMissing(path: "/etc/havpn/hello.key", reason: "does not exist"), .keyFileMissing(path: "", reason: ""),
         .stop, .failoverDied, .resume, .ready, .viciRequested, .reloadRequested, .stopped,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Netlink
 import Primitives
 import Testing
 
@@ -304,6 +305,35 @@ struct SupervisorStopTests {
         #expect(bench.step(.childEnded(.replication, how: "exited with status 0")).isEmpty)
         #expect(bench.step(.childEnded(.front, how: "exited with status 0")) == [.exit(0)])
         #expect(bench.machine.nextDeadline == nil)
+    }
+
+    @Test("what interfaces were before the first failover process is put back when failover has ended, however it did")
+    func settings() {
+        let first = InterfaceSettings(index: 2, values: [.arpIgnore: 0, .arpAnnounce: 1])
+        let second = InterfaceSettings(index: 3, values: [.arpIgnore: 2])
+        func bench() -> Bench {
+            var bench = Bench.ready(isPeerHot: false)
+            #expect(bench.step(.received(.settings(before: [first, second]), from: .failover)).isEmpty)
+            _ = bench.step(.childEnded(.failover, how: "x"))
+            // The next one finds what its predecessor wrote.
+            let found = InterfaceSettings(index: 2, values: [.arpIgnore: 1, .arpAnnounce: 2])
+            // An interface that carries no group any more is put back at once.
+            #expect(
+                bench.step(.received(.settings(before: [found]), from: .failover)) == [.restoreSettings([second])])
+            return bench
+        }
+        var orderly = bench()
+        _ = orderly.step(.stopRequested)
+        #expect(orderly.step(.received(.stopped, from: .failover)).first == .restoreSettings([first]))
+        #expect(!orderly.step(.childEnded(.failover, how: "x")).contains(.restoreSettings([first])))
+        var hanging = bench()
+        _ = hanging.step(.stopRequested)
+        hanging.wait(.seconds(3))
+        #expect(hanging.step(.timerDue).contains(.restoreSettings([first])))
+        var givesUp = bench()
+        _ = givesUp.step(.childEnded(.failover, how: "x"))
+        #expect(givesUp.step(.childEnded(.failover, how: "x")).contains(.restoreSettings([first])))
+        #expect(orderly.step(.received(.settings(before: []), from: .front)).isEmpty)
     }
 
     @Test("whoever does not stop in time is passed over and killed in the end")

@@ -85,6 +85,7 @@ private struct Pair {
         case .deleteAddress: nodes[index].holdsAddress = false
         case .stateChanged:
             for other in nodes.indices { nodes[other].statusDueAt = now + .milliseconds(40) }
+        case .proveReception: faults.append("nobody is asked for a proof here")
         case .drainReceived: faults.append("nobody stalls here")
         default: break
         }

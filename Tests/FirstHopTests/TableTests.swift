@@ -278,6 +278,47 @@ import Testing
         #expect(router.machine.state == .speak)
     }
 
+    @Test("an interface that has received nothing keeps the group in Listen, up to another hold time")
+    func deafInterface() {
+        var router = Router.listening {
+            $0.allowsFastStart = true
+            $0.provesReception = true
+        }
+        #expect(router.run(until: 9_999).isEmpty)
+        let asked = router.run(until: 19_999)
+        #expect(asked.map { [$0.action].steps } == Array(repeating: ["proof?"], count: 40))
+        #expect(asked.map(\.at) == (0..<40).map { 10_000 + 250 * $0 })
+        let changes = router.run(until: 30_000).filter { if case .stateChanged = $0.action { true } else { false } }
+        #expect(changes.map(\.at) == [20_000, 23_300, 23_300])
+        #expect(router.machine.state == .active)
+    }
+
+    @Test("with the first frame of anything the group goes on; a hello needs no proof")
+    func receptionProven() {
+        let settings: (inout GroupSettings) -> Void = {
+            $0.allowsFastStart = true
+            $0.provesReception = true
+        }
+        var router = Router.listening(settings: settings)
+        #expect(router.run(until: 12_400).allSatisfy { $0.action == .proveReception })
+        #expect(router.at(12_500, .receptionProven).steps == ["Listen -> Speak", "hello speak"])
+        #expect(router.run(until: 15_799).map(\.action).steps.contains("Speak -> Standby") == false)
+        _ = router.run(until: 15_800)
+        #expect(router.machine.state == .active)
+        // Proven for as long as the interface stays up.
+        _ = router.at(16_000, .fitnessChanged(isFit: false))
+        _ = router.at(17_000, .fitnessChanged(isFit: true))
+        #expect(!router.run(until: 30_000).contains { $0.action == .proveReception })
+        _ = router.at(31_000, .interfaceChanged(isUp: false))
+        _ = router.at(32_000, .interfaceChanged(isUp: true))
+        #expect(router.run(until: 42_000).contains { $0.action == .proveReception })
+
+        var other = Router.listening(settings: settings)
+        _ = other.hear(9_000, .speak, priority: 50)
+        #expect(!other.run(until: 60_000).contains { $0.action == .proveReception })
+        #expect(other.machine.state == .active)
+    }
+
     @Test("the lease is renewed three times in its length and the announcement is made at 0, 2 and 4 s")
     func leaseAndAnnouncements() {
         var router = Router.active()

@@ -101,6 +101,7 @@ extension FailoverNode {
             settings.keyTimeout = .seconds(timeoutSeconds)
         }
         settings.allowsFastStart = true
+        settings.provesReception = true
         if let association = model.association, group.name == model.scheme {
             // Where the association runs on other wires, the peer's address here is unknown: whoever speaks is it.
             let here = association.remoteAddresses.map(IPAddress.init).filter(prefix.contains)
@@ -136,12 +137,16 @@ extension FailoverNode {
                 on: link, isUsable: isUsable, port: port(for: link, runner.configured.family, isUsable),
                 settings: settings)
         }
+        kernel.forgetSettings(except: Set((Array(groups.values) + retiring).compactMap(\.interfaceIndex)))
     }
 
     private func port(for link: LinkInfo?, _ family: IPAddress.Family, _ isUsable: Bool) -> HelloPort? {
         guard let link else { return nil }
         let key = PortKey(interface: link.name, family: family)
-        if let port = ports[key], port.interfaceIndex == link.index { return port }
+        if let port = ports[key], port.interfaceIndex == link.index {
+            port.follow(isLinkUp: link.isLineProtocolUp)
+            return port
+        }
         ports[key]?.close()
         ports[key] = nil
         guard isUsable else { return nil }
@@ -149,6 +154,7 @@ extension FailoverNode {
             let port = try HelloPort(interface: link.name, index: link.index, family: family, on: reactor)
             let name = link.name
             port.onDrop = { [unowned self] counter in count(counter) }
+            port.onRejoined = { [unowned self] in count("hello.rejoined") }
             port.onMessage = { [unowned self] message, source in
                 guard let runner = groups[.init(interface: name, number: Int(message.group))],
                     runner.configured.family == family
@@ -194,7 +200,7 @@ extension FailoverNode {
             count("kernel.linkSwept")
             kernel.deleteLink(link.index)
         }
-        for runner in groups.values { runner.reconcile(fences: nil) }
+        for runner in groups.values { runner.reconcile() }
     }
 
     private func sweepFences() {
@@ -240,9 +246,8 @@ extension FailoverNode {
         }
     }
 
-    /// The last words: settings are put back, the fences stay.
+    /// The last words: the supervisor puts the interfaces' settings back, the fences stay.
     func finish() {
-        kernel.restoreSettings()
         holdingChanged()
         recording?.finish()
         supervisor.send(.stopped)

@@ -82,6 +82,9 @@ final class FailoverNode: GroupSurroundings {
             // No event will follow what did not happen.
             scheduleReconcile(after: Self.refusalPause)
         }
+        kernel.onSettingsKept = { [unowned self] in
+            supervisor.send(.settings(before: kernel.settingsBefore.map { InterfaceSettings(index: $0, values: $1) }))
+        }
         trackedKernel.onRefusal = { [unowned self] what, error, isNews in
             count("track.kernelRefused")
             if isNews { log("%TRACKING-4-KERNEL: cannot \(what): \(error)") }
@@ -243,7 +246,9 @@ final class FailoverNode: GroupSurroundings {
                     kernel.readsIPv6 || address.address.family == .ipv4
                 else { return }
                 scheduleReconcile()
-            default: scheduleReconcile()
+            default:
+                putBackStolen(message)
+                scheduleReconcile()
             }
         case .overrun:
             count("kernel.overrun")
@@ -265,8 +270,24 @@ final class FailoverNode: GroupSurroundings {
             for group in followersFirst.reversed() { group.handle(.deadlineReached) }
             kernel.readTables()
             let fences = Set(kernel.ownFences().compactMap { $0.source?.address })
-            for group in groups.values { group.reconcile(fences: fences) }
+            // What must not be sent, of any group, comes before what could be received.
+            for group in groups.values { group.reconcileFence(fences) }
+            for group in groups.values { group.reconcile() }
             observeInterfaces()
+        }
+    }
+
+    /// A rule or an address of ours that somebody else has deleted is back before the tables are read.
+    private func putBackStolen(_ message: NetlinkMessage) {
+        switch message.type {
+        case RouteMessage.deleteRule:
+            guard let rule = try? RuleInfo(parsing: message), rule.isOwnFence, let address = rule.source?.address
+            else { return }
+            for group in groups.values where group.fenced.contains(address) { group.fenceWasDeleted(of: address) }
+        case RouteMessage.deleteAddress:
+            guard let gone = try? AddressInfo(parsing: message) else { return }
+            for group in groups.values { group.addressWasDeleted(gone) }
+        default: break
         }
     }
 

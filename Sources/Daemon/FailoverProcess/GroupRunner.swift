@@ -71,6 +71,12 @@ final class GroupRunner {
     private var probe: SegmentProbe?
     private var reports: [(from: HSRPState, to: HSRPState, reason: String)] = []
     private var lines: [String] = []
+    /// Packets that the interface had received when it became usable.
+    private var receivedBefore: UInt64?
+    private var repairedAt: Instant?
+    private var theftLoggedAt: Instant?
+    /// The least time between two repairs that do not wait for reconciling.
+    private static let repairPause = Interval.milliseconds(20)
 
     init(
         key: Key, interface: Model.Interface, configured: Model.Group, settings: GroupSettings, priority: UInt8,
@@ -156,13 +162,26 @@ final class GroupRunner {
 
     /// The interface was found, lost or changed; `isUsable` also takes its address.
     func place(on link: LinkInfo?, isUsable: Bool, port: HelloPort?, settings: GroupSettings) {
+        let held = self.held
         if link?.index != interfaceIndex {
             if machine.state != .initial { handle(.interfaceChanged(isUp: false)) }
+            // An interface that only got another name still carries what was made on it.
+            removeCarrier()
             interfaceIndex = link?.index
             carrierIndex = nil
+            receivedBefore = nil
         }
         self.port = port
-        if let link, carrierIndex == nil { makeCarrier(on: link) }
+        if let carrierIndex, surroundings.kernel.links[carrierIndex] == nil {
+            surroundings.count("kernel.linkRepaired")
+            self.carrierIndex = nil
+        }
+        if let link, carrierIndex == nil {
+            makeCarrier(on: link)
+            if machine.holdsAddress { reconcile() }
+        }
+        if !isUsable { receivedBefore = nil } else if receivedBefore == nil { receivedBefore = link?.receivedPackets }
+        if self.held != held { surroundings.holdingChanged() }
         if settings != machine.settings { handle(.settingsChanged(settings)) }
         handle(.interfaceChanged(isUp: isUsable && carrierIndex != nil && port != nil))
     }
@@ -200,8 +219,9 @@ final class GroupRunner {
             let index = kernel.makeMacvlan(name: name, parentIndex: link.index, mac: machine.settings.virtualMAC)
         else { return }
         carrierIndex = index
+        kernel.alignMacvlan(index)
         guard configured.family == .ipv4 else { return }
-        kernel.configure(link.index, [.arpIgnore: 1, .arpAnnounce: 2])
+        kernel.configureParent(link.index, [.arpIgnore: 1, .arpAnnounce: 2])
         let isStrictAnywhere = kernel.reversePathFilterOfAll() != 0
         if isStrictAnywhere {
             surroundings.log(
@@ -237,18 +257,22 @@ final class GroupRunner {
         self.carrierIndex = nil
     }
 
-    /// Compares what should be in the kernel with what is there, and repairs; rules come first.
-    func reconcile(fences: Set<IPAddress>?) {
+    /// Compares the fences that should stand with those that do, and repairs.
+    func reconcileFence(_ fences: Set<IPAddress>) {
         let kernel = surroundings.kernel
-        if let fences {
-            for address in fenced {
-                kernel.makeStandingFence(address)
-                guard fences.contains(address) != machine.isFenceUp else { continue }
-                surroundings.count("kernel.fenceRepaired")
-                if machine.isFenceUp { kernel.raiseFence(address) } else { kernel.lowerFence(address) }
-            }
+        for address in fenced {
+            kernel.makeStandingFence(address)
+            guard fences.contains(address) != machine.isFenceUp else { continue }
+            surroundings.count("kernel.fenceRepaired")
+            if machine.isFenceUp { kernel.raiseFence(address) } else { kernel.lowerFence(address) }
         }
+    }
+
+    /// Compares what else should be in the kernel with what is there, and repairs.
+    func reconcile() {
+        let kernel = surroundings.kernel
         guard let carrierIndex else { return }
+        if !usesBurnedInAddress { kernel.alignMacvlan(carrierIndex) }
         if !usesBurnedInAddress, let link = kernel.links[carrierIndex], link.isUp != machine.keepsMACUp {
             surroundings.count("kernel.linkRepaired")
             kernel.setUp(carrierIndex, machine.keepsMACUp)
@@ -271,6 +295,40 @@ final class GroupRunner {
             kernel.deleteAddress(
                 HeldAddress(interfaceIndex: carrierIndex, address: address, prefixLength: present.prefixLength))
         }
+    }
+
+    /// A rule that was ours is gone; our own deletions come by as well, when the fence is no longer wanted.
+    func fenceWasDeleted(of address: IPAddress) {
+        guard machine.isFenceUp, mayRepair() else { return }
+        if surroundings.kernel.raiseFence(address) { noteTheft("the fence of \(address)", "kernel.fenceRepaired") }
+    }
+
+    /// An address is gone; so it may be because its lease is over, and then the role is.
+    func addressWasDeleted(_ gone: AddressInfo) {
+        let stolen = HeldAddress(
+            interfaceIndex: gone.interfaceIndex, address: gone.address, prefixLength: gone.prefixLength)
+        guard held.contains(stolen), mayRepair() else { return }
+        handle(.deadlineReached)
+        guard held.contains(stolen) else { return }
+        surroundings.kernel.holdAddress(stolen, leaseSeconds: machine.settings.leaseSeconds)
+        noteTheft("\(stolen.address)", "kernel.addressRepaired")
+    }
+
+    /// Somebody who deletes as fast as we restore must not get all of the processor; reconciling comes a moment later.
+    private func mayRepair() -> Bool {
+        let now = Reactor.now()
+        if let last = repairedAt, now.since(last) < Self.repairPause { return false }
+        repairedAt = now
+        return true
+    }
+
+    private func noteTheft(_ what: String, _ counter: String) {
+        surroundings.count(counter)
+        let now = Reactor.now()
+        if let last = theftLoggedAt, now.since(last) < GroupTiming.warningInterval { return }
+        theftLoggedAt = now
+        surroundings.log(
+            "%HAVPN-4-STOLEN: \(key.interface) Grp \(key.number) another program has deleted \(what); it is back")
     }
 
     // MARK: Actions
@@ -305,6 +363,12 @@ final class GroupRunner {
             port?.readWaiting()
             surroundings.readReplication()
             pending.append(.drained)
+        case .proveReception:
+            guard let interfaceIndex, let now = kernel.receivedPackets(interfaceIndex) else {
+                // A kernel that does not count cannot prove anything; the group must not wait for ever.
+                return pending.append(.receptionProven)
+            }
+            if now > receivedBefore ?? 0 { pending.append(.receptionProven) }
         case .count(let name): surroundings.count(name.description)
         case .log(let level, let text):
             lines.append("%HSRP-\(level == .warning ? 4 : 6)-NOTE: \(key.interface) Grp \(key.number) \(text)")

@@ -16,10 +16,13 @@ final class HelloPort {
     let interfaceIndex: UInt32
     /// Called with each message that decodes.
     var onMessage: (HSRPMessage, IPAddress) -> Void = { _, _ in }
+    /// Called when the groups were joined anew.
+    var onRejoined: () -> Void = {}
     /// Called with the name of a counter for each datagram that is dropped.
     var onDrop: (String) -> Void = { _ in }
 
     private let family: IPAddress.Family
+    private var isLinkUp = true
     private let socket: MulticastSocket
     private let reactor: Reactor
     private var token: WatchToken?
@@ -46,10 +49,16 @@ final class HelloPort {
         token = nil
     }
 
-    /// Joins the group anew after the interface was down.
-    func rejoin() {
+    /// Takes the interface's line protocol; when it comes back the groups are joined anew.
+    ///
+    /// The kernel joins again by itself where nobody has cleared its table meanwhile; the report that goes out with a
+    /// new membership also tells a switch that has forgotten this port.
+    func follow(isLinkUp isUp: Bool) {
+        defer { isLinkUp = isUp }
+        guard isUp, !isLinkUp else { return }
         do {
             try socket.rejoin()
+            onRejoined()
         } catch {
             onDrop("hello.joinFailed")
         }

@@ -21,8 +21,12 @@ final class KernelNetwork {
     var readsIPv6 = false
     private var families: [IPAddress.Family] { readsIPv6 ? [.ipv4, .ipv6] : [.ipv4] }
 
+    /// What `configureParent` found before it changed anything, by interface.
+    private(set) var settingsBefore: [UInt32: [InterfaceSetting: UInt32]] = [:]
+    /// Told before an interface is changed for the first time, so that somebody who outlives this process can put it back.
+    var onSettingsKept: () -> Void = {}
+
     let socket: NetlinkSocket
-    private var settingsBefore: [UInt32: [InterfaceSetting: UInt32]] = [:]
 
     /// Opens the socket; needs CAP_NET_ADMIN for changes.
     init() throws(SystemError) { socket = try NetlinkSocket(.route) }
@@ -60,6 +64,7 @@ final class KernelNetwork {
             else { return }
             links[link.index] = nil
             addresses[link.index] = nil
+            settingsBefore[link.index] = nil
         case RouteMessage.newAddress, RouteMessage.deleteAddress:
             guard let address = try? AddressInfo(parsing: message) else { return }
             note(address, isThere: message.type == RouteMessage.newAddress)
@@ -116,8 +121,9 @@ final class KernelNetwork {
 
     // MARK: Changing
 
-    /// Prohibits routing from an address.
-    func raiseFence(_ address: IPAddress) {
+    /// Prohibits routing from an address; tells whether that was allowed until now.
+    @discardableResult
+    func raiseFence(_ address: IPAddress) -> Bool {
         change("raise the fence of \(address)", tolerating: [SystemCode.exists]) { () throws(NetlinkError) in
             try socket.request(RuleRequest.addFence(address: address, preference: FencePreference.value))
         }
@@ -167,24 +173,55 @@ final class KernelNetwork {
         addresses[index] = nil
     }
 
-    /// Changes IPv4 settings of a link; the values before are kept for `restoreSettings`.
-    func configure(_ index: UInt32, _ settings: [InterfaceSetting: UInt32]) {
+    /// Changes IPv4 settings of an interface that is not ours; the values before are kept.
+    func configureParent(_ index: UInt32, _ settings: [InterfaceSetting: UInt32]) {
         if settingsBefore[index] == nil, let link = links[index] {
             settingsBefore[index] = settings.keys.reduce(into: [:]) { $0[$1] = link.setting($1) }
+            onSettingsKept()
         }
+        configure(index, settings)
+    }
+
+    /// No group stands on these interfaces any more: what they were before is nobody's business here.
+    func forgetSettings(except indexes: Set<UInt32>) {
+        guard settingsBefore.keys.contains(where: { !indexes.contains($0) }) else { return }
+        settingsBefore = settingsBefore.filter { indexes.contains($0.key) }
+        onSettingsKept()
+    }
+
+    /// Changes IPv4 settings of a link.
+    func configure(_ index: UInt32, _ settings: [InterfaceSetting: UInt32]) {
         change("configure interface \(index)", tolerating: [SystemCode.noDevice]) { () throws(NetlinkError) in
             try socket.request(LinkRequest.configure(index: index, settings))
         }
     }
 
-    /// Puts back what `configure` changed.
-    func restoreSettings() {
-        for (index, settings) in settingsBefore where links[index] != nil {
-            change("restore interface \(index)", tolerating: [SystemCode.noDevice]) { () throws(NetlinkError) in
-                try socket.request(LinkRequest.configure(index: index, settings))
+    /// Brings a macvlan to its parent's MTU, and into its parent's VRF.
+    ///
+    /// The kernel lowers a macvlan's MTU with its parent's, but never raises it; and it leaves it outside the VRF, where
+    /// the virtual address would stand in another routing table than the interface's own.
+    func alignMacvlan(_ index: UInt32) {
+        guard let link = links[index], let parent = link.parentIndex.flatMap({ links[$0] }) else { return }
+        if link.mtu != parent.mtu {
+            change("set the MTU of \(link.name)", tolerating: [SystemCode.noDevice]) { () throws(NetlinkError) in
+                try socket.request(LinkRequest.setMTU(index: index, parent.mtu))
             }
+            links[index]?.mtu = parent.mtu
         }
-        settingsBefore = [:]
+        let domain = parent.masterIndex.flatMap { links[$0] }.flatMap { $0.kind == "vrf" ? $0.index : nil }
+        if link.masterIndex != domain {
+            change("move \(link.name) into the VRF of \(parent.name)", tolerating: [SystemCode.noDevice]) {
+                () throws(NetlinkError) in
+                try socket.request(LinkRequest.setMaster(index: index, domain))
+            }
+            links[index]?.masterIndex = domain
+        }
+    }
+
+    /// How many packets an interface has received so far; nil if the kernel does not say.
+    func receivedPackets(_ index: UInt32) -> UInt64? {
+        guard let message = try? socket.request(LinkRequest.get(index: index)).first else { return nil }
+        return (try? LinkInfo(parsing: message))?.receivedPackets
     }
 
     /// Makes a macvlan, administratively down, or finds the one that is there; nil if the kernel refuses.
@@ -212,14 +249,18 @@ final class KernelNetwork {
         }
     }
 
+    /// Tells whether the kernel has changed something.
+    @discardableResult
     func change(
         _ what: String, tolerating codes: [Int32] = [], _ body: () throws(NetlinkError) -> [NetlinkMessage]
-    ) {
+    ) -> Bool {
         do {
             _ = try body()
+            return true
         } catch {
-            if let code = error.refusalCode, codes.contains(code) { return }
+            if let code = error.refusalCode, codes.contains(code) { return false }
             onRefusal(what, error)
+            return false
         }
     }
 }

@@ -38,6 +38,8 @@ final class KernelTables {
     var arePoliciesRead = false
     var policyReader: XFRMRecordReader
     var policyReading: PolicyReading?
+    /// Networks whose reverse routes stand by our own will.
+    private var injected: Set<IPPrefix> = []
     private var nextHops: [IPAddress: ReverseRoutePlan.NextHop?] = [:]
     private var xfrmEvents: NetlinkSubscription?
     private var routeEvents: NetlinkSubscription?
@@ -203,7 +205,11 @@ final class KernelTables {
     }
 
     private func takeRoute(_ event: NetlinkSubscription.Event) {
-        if case .message(let message) = event, let info = try? RouteInfo(parsing: message), info.isOwn { return }
+        if case .message(let message) = event, let info = try? RouteInfo(parsing: message), info.isOwn {
+            // Somebody else's deletion, or the kernel's with the virtual address, which then brings another word.
+            guard message.type == RouteMessage.deleteRoute, injected.contains(info.destination) else { return }
+            count("routes.repaired")
+        }
         nextHops = [:]
         onRoutesAffected()
     }
@@ -231,6 +237,7 @@ final class KernelTables {
             for peer in Set(tunnels.needs.map(\.peer)) { hops[peer] = nextHop(toward: peer, route) }
             wanted = ReverseRoutePlan.routes(for: tunnels.needs, nextHops: hops)
         }
+        injected = Set(wanted.map(\.destination))
         let (replace, delete) = ReverseRoutePlan.difference(standing: standingRoutes(route), wanted: wanted)
         let requests =
             delete.map { RouteRequest.delete(destination: $0) }

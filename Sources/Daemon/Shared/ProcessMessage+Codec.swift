@@ -2,6 +2,7 @@
 
 import ByteCodec
 import FirstHop
+import Netlink
 import Primitives
 import Tracking
 
@@ -26,6 +27,7 @@ private enum FrameType: UInt8 {
     case stopped = 23
     case identityRequested = 24
     case keyFileRequested = 25
+    case settings = 26
     case redundancyChanged = 32
     case roleChanged = 33
     case role = 34
@@ -39,7 +41,7 @@ private enum FrameType: UInt8 {
 extension ProcessMessage {
     /// Bounds inside a frame.
     enum Limits {
-        /// Addresses in `holding` and `fences`.
+        /// Addresses in `holding` and `fences`, interfaces in `settings`.
         static let addresses = 1024
     }
 
@@ -110,6 +112,7 @@ extension ProcessMessage {
             writer.write(FrameType.fences.rawValue)
             writer.write(UInt16(addresses.count))
             for address in addresses { writer.write(address) }
+        case .settings(let interfaces): Self.encode(interfaces, into: &writer)
         case .viciRequested: writer.write(FrameType.viciRequested.rawValue)
         case .identityRequested: writer.write(FrameType.identityRequested.rawValue)
         case .keyFileRequested(let path):
@@ -197,6 +200,7 @@ extension ProcessMessage {
                 revision: try reader.read(), text: String(decoding: reader.readRemaining(), as: UTF8.self))
         case .holding: self = try Self.holding(&reader)
         case .fences: self = .fences(addresses: try Self.fences(&reader))
+        case .settings: self = .settings(before: try Self.settings(&reader))
         case .viciRequested: self = .viciRequested
         case .identityRequested: self = .identityRequested
         case .keyFileRequested: self = .keyFileRequested(path: String(decoding: reader.readRemaining(), as: UTF8.self))
@@ -248,6 +252,36 @@ extension ProcessMessage {
                 HeldAddress(interfaceIndex: interfaceIndex, address: address, prefixLength: length))
         }
         return .holding(addresses: addresses, isPeerHot: isPeerHot)
+    }
+
+    private static func encode(_ interfaces: [InterfaceSettings], into writer: inout ByteWriter) {
+        precondition(interfaces.count <= Limits.addresses)
+        writer.write(FrameType.settings.rawValue)
+        writer.write(UInt16(interfaces.count))
+        for interface in interfaces {
+            writer.write(interface.index)
+            writer.write(UInt8(interface.values.count))
+            for (setting, value) in interface.values.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                writer.write(setting.rawValue)
+                writer.write(value)
+            }
+        }
+    }
+
+    private static func settings(_ reader: inout ByteReader) throws(DecodeError) -> [InterfaceSettings] {
+        var interfaces: [InterfaceSettings] = []
+        for _ in 0..<(try reader.readAddressCount()) {
+            var interface = InterfaceSettings(index: try reader.read(), values: [:])
+            for _ in 0..<(try reader.read(UInt8.self)) {
+                let number: UInt16 = try reader.read()
+                guard let setting = InterfaceSetting(rawValue: number) else {
+                    throw .invalid(field: "interface setting", value: UInt64(number))
+                }
+                interface.values[setting] = try reader.read()
+            }
+            interfaces.append(interface)
+        }
+        return interfaces
     }
 
     private static func fences(_ reader: inout ByteReader) throws(DecodeError) -> [IPAddress] {

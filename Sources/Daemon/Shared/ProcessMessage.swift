@@ -2,6 +2,7 @@
 
 import ByteCodec
 import FirstHop
+import Netlink
 import Primitives
 import Tracking
 
@@ -50,6 +51,12 @@ struct HeldAddress: Hashable, Sendable {
     }
 }
 
+/// What an interface's settings were before failover changed them.
+struct InterfaceSettings: Hashable, Sendable {
+    var index: UInt32
+    var values: [InterfaceSetting: UInt32]
+}
+
 /// Every frame between two of our own processes; one SEQPACKET datagram each, at most `maximumByteCount`.
 ///
 /// The peer is our own code, yet decoding is checked all the same: a process may have been taken over.
@@ -87,6 +94,9 @@ enum ProcessMessage: Hashable, Sendable {
     case holding(addresses: [HeldAddress], isPeerHot: Bool)
     /// Failover's virtual addresses, all of them, whose fence the supervisor raises if failover dies.
     case fences(addresses: [IPAddress])
+    /// The interfaces that failover has changed, complete each time, with what it found there: the supervisor puts that
+    /// back when failover is gone, whichever way.
+    case settings(before: [InterfaceSettings])
     /// Replication wants a connected VICI stream.
     case viciRequested
     /// Replication wants the file with this node's key.

@@ -46,6 +46,15 @@ final class DeathCleaner {
         }
     }
 
+    /// Puts interfaces' settings back.
+    func restoreSettings(_ before: [InterfaceSettings]) {
+        for one in before {
+            attempt(
+                LinkRequest.configure(index: one.index, one.values), "restore interface \(one.index)",
+                tolerating: [SystemCode.noDevice])
+        }
+    }
+
     /// Removes every address and virtual MAC of ours; fences stay, for the IKE daemon may still run.
     func sweep() {
         let links = read(LinkRequest.dump()).compactMap { try? LinkInfo(parsing: $0) }

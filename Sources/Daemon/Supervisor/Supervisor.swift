@@ -204,6 +204,7 @@ public final class Supervisor {
         case .raiseFences(let addresses): kernel?.raiseFences(addresses)
         case .removeAddresses(let held): kernel?.removeAddresses(held)
         case .lowerVirtualMACs(let held): kernel?.lowerVirtualMACs(held)
+        case .restoreSettings(let before): kernel?.restoreSettings(before)
         case .kill(let role):
             if let child = children[role] { ChildProcess.signal(child.process, SignalNumber.kill) }
         case .notify(let state): notify(state)

@@ -62,6 +62,8 @@ struct SupervisorMachine {
         case removeAddresses([HeldAddress])
         /// Set the virtual MACs down on which these addresses stood.
         case lowerVirtualMACs([HeldAddress])
+        /// Put back what interfaces were before failover changed them.
+        case restoreSettings([InterfaceSettings])
         /// Kill a child that did not end by itself.
         case kill(ProcessRole)
         /// Tell systemd.
@@ -117,6 +119,8 @@ struct SupervisorMachine {
     private var accepted: (revision: UInt32, text: [UInt8])?
     private var held: [HeldAddress] = []
     private var fences: [IPAddress] = []
+    /// What interfaces were before the first failover process changed them, by index.
+    private var settings: [UInt32: InterfaceSettings] = [:]
     private var isFailoverReady = false
     private var isHAPluginUp = false
     private var stopDeadline: Instant?
@@ -245,6 +249,20 @@ struct SupervisorMachine {
         }
     }
 
+    /// A restarted failover finds its predecessor's values: what was said first is what the interface was.
+    private mutating func keep(_ before: [InterfaceSettings], _ actions: inout [Action]) {
+        let named = Set(before.map(\.index))
+        restoreSettings(where: { !named.contains($0) }, &actions)
+        for one in before where settings[one.index] == nil { settings[one.index] = one }
+    }
+
+    private mutating func restoreSettings(where isWanted: (UInt32) -> Bool, _ actions: inout [Action]) {
+        let restored = settings.values.filter { isWanted($0.index) }.sorted { $0.index < $1.index }
+        guard !restored.isEmpty else { return }
+        for one in restored { settings[one.index] = nil }
+        actions.append(.restoreSettings(restored))
+    }
+
     private mutating func becomeReady(_ actions: inout [Action]) {
         guard phase == .opening, isFailoverReady, isHAPluginUp else { return }
         phase = .ready
@@ -344,6 +362,8 @@ struct SupervisorMachine {
         switch next {
         case .stoppingFailover: ask(.failover, within: Limits.failoverStop, else: .stoppingReplication, now, &actions)
         case .stoppingReplication:
+            // Failover is gone, in whatever way.
+            restoreSettings(where: { _ in true }, &actions)
             ask(.replication, within: Limits.replicationStop, else: .stoppingFront, now, &actions)
         case .stoppingFront: ask(.front, within: Limits.frontStop, else: .stoppingRest, now, &actions)
         case .stoppingRest:

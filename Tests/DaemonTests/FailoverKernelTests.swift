@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import LinuxIO
+import Netlink
+import Primitives
+import Testing
+
+@testable import Daemon
+
+/// What others do to the kernel under a running failover process, on a real kernel.
+@Suite("Failover and its kernel", .serialized, .enabled(if: NetworkNamespace.isAvailable))
+struct FailoverKernelTests {
+    @Test("an address that another program deletes is back within 50 ms, and that is said once")
+    func stolenAddress() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            for _ in 1...2 {
+                try bench.run(milliseconds: 50)
+                #expect(FailoverBench.ip("address delete 10.1.0.100/32 dev hsrp-eth1-10"))
+                let took = try bench.wait { (try? bench.holdsAddress()) ?? false }
+                #expect(took < .milliseconds(50))
+            }
+            #expect(bench.node.counters["kernel.addressRepaired", default: 0] >= 2)
+            #expect(try bench.group().machine.stateChangeCount == 4)
+        }
+    }
+
+    @Test("a fence that another program deletes is back within 50 ms")
+    func stolenFence() throws {
+        try FailoverBench.run { bench in
+            try bench.configure(FailoverBench.text + " standby 10 track 1 shutdown\ntrack 1 interface gone line-protocol\n")
+            try bench.wait { (try? bench.fences()) == [FailoverBench.virtual] }
+            #expect(FailoverBench.ip("rule delete preference \(FencePreference.value)"))
+            #expect(try bench.fences() == [])
+            let took = try bench.wait { (try? bench.fences()) == [FailoverBench.virtual] }
+            #expect(took < .milliseconds(50))
+            #expect(bench.node.counters["kernel.fenceRepaired"] == 1)
+        }
+    }
+
+    @Test("a fence that another program puts up is taken down again")
+    func foreignFence() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            let tag = OwnTag.routeProtocol
+            #expect(
+                FailoverBench.ip("rule add from 10.1.0.100 prohibit preference \(FencePreference.value) protocol \(tag)"))
+            #expect(try bench.wait { (try? bench.fences()) == [] } < .milliseconds(100))
+        }
+    }
+
+    @Test("a virtual MAC's interface that another program deletes or sets down is back with its address")
+    func stolenLink() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            let before = try #require(try bench.group().carrierIndex)
+            #expect(FailoverBench.ip("link delete hsrp-eth1-10"))
+            let took = try bench.wait { (try? bench.holdsAddress()) ?? false }
+            #expect(took < .milliseconds(50))
+            let after = try #require(try bench.group().carrierIndex)
+            #expect(after != before)
+            try bench.run(milliseconds: 20)
+            #expect(bench.told.last { if case .holding = $0 { true } else { false } }
+                == .holding(
+                    addresses: [HeldAddress(interfaceIndex: after, address: FailoverBench.virtual, prefixLength: 32)],
+                    isPeerHot: false))
+            #expect(FailoverBench.ip("link set hsrp-eth1-10 down"))
+            try bench.wait { bench.node.kernel.links[after]?.isUp == false }
+            try bench.wait { bench.node.kernel.links[after]?.isUp == true }
+            #expect(try bench.group().machine.stateChangeCount == 4)
+        }
+    }
+
+    @Test("the virtual MAC's interface has its parent's MTU, and follows it both ways")
+    func mtu() throws {
+        try FailoverBench.run { bench in
+            #expect(FailoverBench.ip("link set eth1 mtu 1400"))
+            try bench.becomeActive()
+            for mtu: UInt32 in [1400, 1300, 1500] {
+                #expect(FailoverBench.ip("link set eth1 mtu \(mtu)"))
+                try bench.wait {
+                    let kernel = try? KernelNetwork()
+                    kernel?.readTables()
+                    return kernel?.link(named: "hsrp-eth1-10")?.mtu == mtu
+                }
+            }
+            #expect(bench.node.counters["kernel.refused"] == nil)
+        }
+    }
+
+    @Test("an interface that is deleted and made anew under a running group carries it again")
+    func recreated() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            #expect(FailoverBench.ip("link delete eth1"))
+            try bench.wait { (try? bench.group().machine.state) == .initial }
+            #expect(try bench.fences() == [FailoverBench.virtual])
+            for words in [
+                "link add eth1 type veth peer name sw1", "link set sw1 up", "address add 10.1.0.3/24 dev eth1",
+                "link set eth1 up",
+            ] { #expect(FailoverBench.ip(words)) }
+            try bench.wait { (try? bench.group().machine.state) == .active }
+            #expect(try bench.holdsAddress())
+            #expect(try bench.fences() == [])
+        }
+    }
+
+    @Test("an interface that gets another name takes the role with it into Initial, and leaves nothing behind")
+    func renamed() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            #expect(FailoverBench.ip("link set eth1 down") && FailoverBench.ip("link set eth1 name lan1"))
+            try bench.wait { (try? bench.group().machine.state) == .initial }
+            try bench.wait { bench.node.kernel.link(named: "hsrp-eth1-10") == nil }
+            #expect(try bench.addresses().allSatisfy { $0.address != FailoverBench.virtual })
+            #expect(FailoverBench.ip("link set lan1 name eth1") && FailoverBench.ip("link set eth1 up"))
+            try bench.wait { (try? bench.group().machine.state) == .active }
+            #expect(try bench.holdsAddress())
+        }
+    }
+
+    @Test("behind a lost carrier the multicast groups are joined anew")
+    func rejoined() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            #expect(bench.node.counters["hello.rejoined"] == nil)
+            #expect(FailoverBench.ip("link set sw1 down"))
+            try bench.wait { (try? bench.group().machine.state) == .initial }
+            #expect(FailoverBench.ip("link set sw1 up"))
+            try bench.wait { (try? bench.group().machine.state) == .active }
+            #expect(bench.node.counters["hello.rejoined"] == 1)
+        }
+    }
+
+    @Test("what the parent's settings were is told before they are changed, and given up with the last group")
+    func settings() throws {
+        try FailoverBench.run { bench in
+            try bench.becomeActive()
+            let index = try #require(bench.node.kernel.link(named: "eth1")?.index)
+            let told = bench.told.compactMap { if case .settings(let before) = $0 { before } else { nil } }
+            #expect(told == [[InterfaceSettings(index: index, values: [.arpIgnore: 0, .arpAnnounce: 0])]])
+            #expect(bench.node.kernel.link(named: "eth1")?.setting(.arpIgnore) == 1)
+            try bench.configure("hostname alone\n")
+            try bench.wait { bench.told.last { if case .settings = $0 { true } else { false } } == .settings(before: []) }
+        }
+    }
+}
