@@ -50,7 +50,9 @@ public enum Limits {
     public static let interfaceNameByteCount = 15
     /// `security peer` lines: one key of the peer, and the next ones while keys are changed.
     public static let securityPeerCount = 8
-    /// Bytes of the path of a tracked script or file.
+    /// Programs that are notified.
+    public static let notificationCount = 16
+    /// Bytes of the path of a tracked script or file, or of a program that is notified.
     public static let pathByteCount = 255
     /// Bytes of the name of a user (LOGIN_NAME_MAX is longer, what tools accept is not).
     public static let userNameByteCount = 32

@@ -12,6 +12,8 @@ public struct Model: Hashable, Sendable {
     public var trackedObjects: [TrackedObject] = []
     /// `ip sla` operations ordered by number.
     public var echoOperations: [EchoOperation] = []
+    /// Programs that hear of changes, in alphabetical order of their paths.
+    public var notifications: [Notification] = []
     /// Key chains in alphabetical order; those that a group names have keys.
     public var keyChains: [KeyChain] = []
     /// Interfaces that carry at least one group, in the file's order.

@@ -25,6 +25,7 @@ private struct Printer {
         for operation in model.echoOperations { lines += operation.canonicalLines }
         for object in model.trackedObjects { lines += object.canonicalLines }
         for chain in model.keyChains { print(chain) }
+        for notification in model.notifications { print(notification) }
         for interface in model.interfaces {
             lines += ["!", "interface \(quoted(interface.name))"]
             if interface.version != .one { lines.append(" standby version \(interface.version.rawValue)") }
@@ -59,6 +60,16 @@ private struct Printer {
             lines.append(" security identity \(quoted(path))")
             for peer in peers { lines.append(" security peer \(peer)") }
         }
+    }
+
+    private mutating func print(_ notification: Model.Notification) {
+        let standard = Model.Notification(path: notification.path)
+        lines += ["!", "notify \(quoted(notification.path))"]
+        if let group = notification.group { lines.append(" group \(quoted(group))") }
+        if notification.timeoutSeconds != standard.timeoutSeconds {
+            lines.append(" timeout \(notification.timeoutSeconds)")
+        }
+        if notification.user != standard.user { lines.append(" user \(quoted(notification.user))") }
     }
 
     private mutating func print(_ chain: KeyChain) {

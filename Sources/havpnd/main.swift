@@ -38,11 +38,17 @@ struct HAVPNDaemon: ParsableCommand {
     @Option(help: .hidden)
     var user = ""
 
-    @Option(help: .hidden)
-    var object = 0
+    @Option(name: .customLong("variable"), help: .hidden)
+    var variables: [String] = []
+
+    @Flag(help: .hidden)
+    var mayBeRoot = false
 
     mutating func run() throws {
-        if let script { throw ExitCode(Program.runScript(path: script, user: user, object: object)) }
+        if let script {
+            throw ExitCode(
+                Program.runScript(path: script, user: user, variables: variables, mayBeRoot: mayBeRoot))
+        }
         if let role {
             let status = Program.runChild(
                 role: role, configurationPath: configurationPath, isRecording: recording)

@@ -9,6 +9,7 @@ enum Place: Hashable {
     case track(Int)
     case trackMember(Int, object: Int)
     case operation(Int)
+    case notification(String)
     case keyChain(String)
     case key(String, UInt32)
     case interface(String)
@@ -91,6 +92,18 @@ struct Draft {
             }
             body(&interface.groups[index])
         }
+    }
+
+    /// Runs `body` on a notification, which is made if it is new.
+    mutating func editNotification(_ path: String, _ body: (inout Model.Notification) -> Void) {
+        let index: Int
+        if let known = model.notifications.firstIndex(where: { $0.path == path }) {
+            index = known
+        } else {
+            model.notifications.append(Model.Notification(path: path))
+            index = model.notifications.count - 1
+        }
+        body(&model.notifications[index])
     }
 
     /// Runs `body` on a key chain, which is made if it is new.

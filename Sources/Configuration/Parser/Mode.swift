@@ -8,6 +8,7 @@ enum Mode: Hashable {
     case interface(String)
     case track(Int)
     case operation(Int)
+    case notify(String)
     case zone
     case association
     case sctp
@@ -23,7 +24,8 @@ enum Mode: Hashable {
     /// The first keywords of the statements of the mode.
     var statements: [String] {
         switch self {
-        case .global: ["hostname", "track", "ip", "key", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
+        case .global: ["hostname", "track", "ip", "key", "notify", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
+        case .notify: ["group", "timeout", "user"]
         case .keyChain: ["key"]
         case .key: ["key-string", "accept-lifetime", "send-lifetime", "cryptographic-algorithm", "key"]
         case .interface: ["standby", "crypto"]
@@ -59,6 +61,7 @@ enum Mode: Hashable {
         case .interface(let name): "under `interface \(name)`"
         case .track(let number): "under `track \(number)`"
         case .operation(let number): "under `ip sla \(number)`"
+        case .notify(let path): "under `notify \(path)`"
         case .zone: "under `ipc zone default`"
         case .association: "under `association`"
         case .sctp: "under `protocol sctp`"
@@ -72,7 +75,7 @@ enum Mode: Hashable {
     }
 
     /// Global statements that open a mode: at column 0 they leave whatever mode there is.
-    static let openers = ["track", "ip", "key", "interface", "ipc", "redundancy", "ike-daemon"]
+    static let openers = ["track", "ip", "key", "notify", "interface", "ipc", "redundancy", "ike-daemon"]
 
     /// Where a statement that stands in the wrong mode belongs.
     static func home(of word: String) -> String? {

@@ -7,6 +7,7 @@ extension Parser {
         case "track": try parseTrackObject(&statement)
         case "ip": try parseIPLine(&statement)
         case "key": try parseKeyChainLine(&statement)
+        case "notify": try parseNotifyLine(&statement)
         case "interface": try parseInterfaceLine(&statement)
         case "ipc": try parseZoneLine(&statement)
         case "redundancy": try parseRedundancyLine(&statement)

@@ -32,7 +32,7 @@ extension Parser {
             operation: number, try statement.keyword(["reachability", "state"]) == "state" ? .state : .reachability)
     }
 
-    private func parsePath(_ statement: inout Statement, _ what: String) throws(Fault) -> String {
+    func parsePath(_ statement: inout Statement, _ what: String) throws(Fault) -> String {
         let place = statement
         let path = try statement.word("the path of \(what)", maximumByteCount: Limits.pathByteCount)
         guard path.hasPrefix("/") else { throw place.fault("expected an absolute path, found `\(path)`") }

@@ -190,6 +190,7 @@ struct Parser {
         case .interface(let name): try parseInterface(&statement, name)
         case .track(let number): try parseTrack(&statement, number)
         case .operation(let number): try parseOperation(&statement, number)
+        case .notify(let path): try parseNotify(&statement, path)
         case .zone: try parseZone(&statement)
         case .association: try parseAssociation(&statement)
         case .sctp: try parseSCTP(&statement)

@@ -15,6 +15,7 @@ struct Validator {
         checkLimits()
         checkGroups()
         checkKeyChains()
+        checkNotifications()
         checkTracks()
         resolveMaps()
         checkAssociation()
@@ -65,6 +66,7 @@ struct Validator {
             draft.model.trackedObjects[index].kind = .list(list)
         }
         draft.model.echoOperations.sort { $0.number < $1.number }
+        draft.model.notifications.sort { $0.path < $1.path }
         draft.model.keyChains.sort { $0.name < $1.name }
         for index in draft.model.keyChains.indices {
             draft.model.keyChains[index].keys.sort { $0.number < $1.number }
@@ -86,6 +88,7 @@ struct Validator {
     private mutating func checkLimits() {
         limit(model.interfaces.count, Limits.interfaceCount, "interfaces with groups")
         limit(groups.count, Limits.groupCount, "groups")
+        limit(model.notifications.count, Limits.notificationCount, "programs to notify")
         limit(model.keyChains.count, Limits.keyChainCount, "key chains")
         limit(model.trackedObjects.count, Limits.trackedObjectCount, "tracked objects")
         let routing = model.trackedObjects.filter(\.kind.isRouting).count

@@ -28,6 +28,8 @@ final class FailoverNode: GroupSurroundings {
     private(set) lazy var tracks = TrackRunner(on: reactor) { [unowned self] in tracksChanged($0) }
     var ports: [PortKey: HelloPort] = [:]
     var counters: [String: UInt64] = [:]
+    /// What the supervisor counts, as it said last.
+    private var supervisorCounters: [String: UInt64] = [:]
     /// Keys of hellos as they were read from their files, by path.
     var fileKeys: [String: HSRPKey] = [:]
     var keyChainTimer: TimerToken?
@@ -108,6 +110,7 @@ final class FailoverNode: GroupSurroundings {
         case .descriptor(.processChannel, let peer): connect(peer, descriptor)
         case .resume: isResuming = true
         case .observed(let report): hear(report)
+        case .counted(let values): supervisorCounters = values
         case .stop: stop()
         case .keyFile(let path): takeKey(path, descriptor)
         case .keyFileMissing(let path, let reason): noteKeyMissing(path, reason)
@@ -333,6 +336,11 @@ final class FailoverNode: GroupSurroundings {
         event.reason = reason
         event.term = Int(clamping: group.machine.highestTerm)
         send(event)
+        guard !model.notifications.isEmpty else { return }
+        let change = GroupChange(
+            interface: key.interface, group: UInt16(clamping: key.number), name: group.configured.name ?? "", from: from,
+            to: to, reason: reason, term: group.machine.highestTerm)
+        supervisor.send(.groupChanged(change))
     }
 
     func send(_ event: EventView) { front?.send(.event(text: encodeJSON(event))) }
@@ -367,7 +375,7 @@ final class FailoverNode: GroupSurroundings {
     }
 
     private var allCounters: [String: UInt64] {
-        var all = counters.merging(probes.counters) { $1 }
+        var all = counters.merging(probes.counters) { $1 }.merging(supervisorCounters) { $1 }
         for channel in [supervisor, replication, front] {
             for (name, value) in channel?.counters ?? [:] { all[name, default: 0] += value }
         }

@@ -170,7 +170,7 @@ extension ProcessMessage {
     /// A frame whose loss costs a screen or a log line, nothing more.
     fileprivate var isExpendable: Bool {
         switch self {
-        case .event, .answer, .query, .recorded: true
+        case .event, .answer, .query, .recorded, .groupChanged, .counted: true
         default: false
         }
     }

@@ -17,6 +17,7 @@ private enum FrameType: UInt8 {
     case observed = 7
     case keyFile = 8
     case keyFileMissing = 9
+    case counted = 10
     case ready = 16
     case configurationAccepted = 17
     case configurationRefused = 18
@@ -28,6 +29,7 @@ private enum FrameType: UInt8 {
     case identityRequested = 24
     case keyFileRequested = 25
     case settings = 26
+    case groupChanged = 27
     case redundancyChanged = 32
     case roleChanged = 33
     case role = 34
@@ -41,7 +43,7 @@ private enum FrameType: UInt8 {
 extension ProcessMessage {
     /// Bounds inside a frame.
     enum Limits {
-        /// Addresses in `holding` and `fences`, interfaces in `settings`.
+        /// Addresses in `holding` and `fences`, interfaces in `settings`, counters.
         static let addresses = 1024
     }
 
@@ -50,7 +52,7 @@ extension ProcessMessage {
         var writer = ByteWriter(capacity: 64)
         switch self {
         case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed, .keyFile,
-            .keyFileMissing:
+            .keyFileMissing, .counted:
             encodeCommand(into: &writer)
         case .redundancyChanged, .roleChanged, .role, .neighbour: encodeRole(into: &writer)
         case .query, .answer, .event, .recorded: encodeQuery(into: &writer)
@@ -83,6 +85,13 @@ extension ProcessMessage {
         case .observed(let report):
             writer.write(FrameType.observed.rawValue)
             report.encode(into: &writer)
+        case .counted(let counters):
+            writer.write(FrameType.counted.rawValue)
+            writer.write(UInt16(counters.count))
+            for (name, value) in counters.sorted(by: { $0.key < $1.key }) {
+                writer.write(value)
+                writer.write(chunk: Array(name.utf8))
+            }
         default: writer.write(FrameType.stop.rawValue)
         }
     }
@@ -112,6 +121,9 @@ extension ProcessMessage {
             writer.write(FrameType.fences.rawValue)
             writer.write(UInt16(addresses.count))
             for address in addresses { writer.write(address) }
+        case .groupChanged(let change):
+            writer.write(FrameType.groupChanged.rawValue)
+            change.encode(into: &writer)
         case .settings(let interfaces): Self.encode(interfaces, into: &writer)
         case .viciRequested: writer.write(FrameType.viciRequested.rawValue)
         case .identityRequested: writer.write(FrameType.identityRequested.rawValue)
@@ -200,6 +212,8 @@ extension ProcessMessage {
                 revision: try reader.read(), text: String(decoding: reader.readRemaining(), as: UTF8.self))
         case .holding: self = try Self.holding(&reader)
         case .fences: self = .fences(addresses: try Self.fences(&reader))
+        case .counted: self = .counted(try Self.counters(&reader))
+        case .groupChanged: self = .groupChanged(try GroupChange(parsing: &reader))
         case .settings: self = .settings(before: try Self.settings(&reader))
         case .viciRequested: self = .viciRequested
         case .identityRequested: self = .identityRequested
@@ -252,6 +266,15 @@ extension ProcessMessage {
                 HeldAddress(interfaceIndex: interfaceIndex, address: address, prefixLength: length))
         }
         return .holding(addresses: addresses, isPeerHot: isPeerHot)
+    }
+
+    private static func counters(_ reader: inout ByteReader) throws(DecodeError) -> [String: UInt64] {
+        var counters: [String: UInt64] = [:]
+        for _ in 0..<(try reader.readAddressCount()) {
+            let value: UInt64 = try reader.read()
+            counters[String(decoding: try reader.readChunk(), as: UTF8.self)] = value
+        }
+        return counters
     }
 
     private static func encode(_ interfaces: [InterfaceSettings], into writer: inout ByteWriter) {

@@ -83,6 +83,9 @@ enum ProcessMessage: Hashable, Sendable {
     /// Toward failover: what became of a tracked object that the supervisor watches.
     case observed(ProbeReport)
 
+    /// Toward failover: counters that the supervisor keeps, for `show counters`; complete each time.
+    case counted([String: UInt64])
+
     // Children to the supervisor.
     /// The child has opened what it needs; `detail` is for sd_notify's STATUS.
     case ready
@@ -94,6 +97,8 @@ enum ProcessMessage: Hashable, Sendable {
     case holding(addresses: [HeldAddress], isPeerHot: Bool)
     /// Failover's virtual addresses, all of them, whose fence the supervisor raises if failover dies.
     case fences(addresses: [IPAddress])
+    /// Failover tells of a change of a group's state, for programs that are notified.
+    case groupChanged(GroupChange)
     /// The interfaces that failover has changed, complete each time, with what it found there: the supervisor puts that
     /// back when failover is gone, whichever way.
     case settings(before: [InterfaceSettings])

@@ -47,10 +47,11 @@ public enum Program {
         }
     }
 
-    /// Becomes the script of a tracked object, as a process that the supervisor has started; returns only with a failure.
-    public static func runScript(path: String, user: String, object: Int) -> Int32 {
-        ScriptRunner.become(
-            path: path, user: user, object: object, channel: Descriptor(owning: Spawner.channelDescriptor))
+    /// Becomes a program that is not ours, as a process that the supervisor has started; returns only with a failure.
+    public static func runScript(path: String, user: String, variables: [String], mayBeRoot: Bool) -> Int32 {
+        ProgramStarter.become(
+            ForeignProgram(path: path, user: user, variables: variables, mayBeRoot: mayBeRoot),
+            channel: Descriptor(owning: Spawner.channelDescriptor))
     }
 
     /// Parses and validates a file; prints every fault and warning; returns 1 if it would be refused.

@@ -10,16 +10,13 @@ final class ScriptRunner {
     var onReport: (ProbeReport) -> Void = { _ in }
 
     private let reactor: Reactor
-    private let configurationDirectory: String
+    private let starter: ProgramStarter
     private var machine = ScriptMachine()
     private var timer: (token: TimerToken, deadline: Instant)?
-    /// Where a process says why it could not become its script, by process.
-    private var channels: [Int32: MessageSocket] = [:]
-    private static let wordsByteCount = 256
 
     /// Makes a runner; the configuration's own directory is an allowed place for scripts.
     init(configurationDirectory: String, on reactor: Reactor) {
-        self.configurationDirectory = configurationDirectory
+        starter = ProgramStarter(configurationDirectory: configurationDirectory)
         self.reactor = reactor
     }
 
@@ -33,17 +30,14 @@ final class ScriptRunner {
 
     /// A process has ended and is about to be collected.
     func isEnding(_ process: Int32) {
-        if channels[process] != nil { handle(.ending(process: process)) }
+        if starter.owns(process) { handle(.ending(process: process)) }
     }
 
     /// Takes the end of a process, if it is a script's.
     func ended(_ process: Int32, _ end: ChildProcess.End) -> Bool {
-        guard let channel = channels.removeValue(forKey: process) else { return false }
-        if case .message(let words, _)? = try? channel.receive() {
-            // It never became its script, and says why.
-            if let object = machine.object(of: process) {
-                handle(.notStarted(object: object, reason: String(decoding: words, as: UTF8.self)))
-            }
+        guard starter.owns(process) else { return false }
+        if let reason = starter.collect(process) {
+            if let object = machine.object(of: process) { handle(.notStarted(object: object, reason: reason)) }
             return true
         }
         switch end {
@@ -68,16 +62,10 @@ final class ScriptRunner {
 
     private func start(_ object: Int, _ settings: ScriptSettings) {
         do {
-            let path = try TrustedPath.resolve(settings.path, besides: configurationDirectory)
-            let (ours, theirs) = try MessageSocket.pair()
-            let descriptor = theirs.take()
-            let process = try Spawner.start(
-                name: "havpnd: script",
-                arguments: [
-                    "--script", path, "--user", settings.user ?? ScriptSettings.defaultUser, "--object", "\(object)",
-                ],
-                channel: descriptor.rawValue)
-            channels[process] = MessageSocket(ours.take(), maximumByteCount: Self.wordsByteCount)
+            let process = try starter.start(
+                ForeignProgram(
+                    path: settings.path, user: settings.user ?? ScriptSettings.defaultUser,
+                    variables: ["HAVPN_TRACK=\(object)"]))
             handle(.started(object: object, process: process))
         } catch {
             handle(.notStarted(object: object, reason: "\(error)"))
@@ -94,17 +82,5 @@ final class ScriptRunner {
             }
             return (token, deadline)
         }
-    }
-
-    /// What the started process does: it becomes the script, or says why not and ends.
-    static func become(path: String, user: String, object: Int, channel: consuming Descriptor) -> Int32 {
-        let number = channel.rawValue
-        let socket = MessageSocket(channel, maximumByteCount: wordsByteCount)
-        do {
-            try ScriptExecution.execute(path, user: user, object: object, channel: number)
-        } catch {
-            _ = try? socket.send(Array(error.description.utf8.prefix(wordsByteCount)))
-        }
-        return 1
     }
 }

@@ -55,6 +55,7 @@ public final class Supervisor {
     private let scripts: ScriptRunner
     private let presence: PresenceRunner
     private var recording: Descriptor?
+    private let notifications: NotificationRunner
     private var exitStatus: Int32 = 0
 
     private struct Child {
@@ -94,6 +95,7 @@ public final class Supervisor {
             configurationDirectory: directory, whatMakesIt: "it is made by `havpnctl keygen --out` and")
         scripts = ScriptRunner(configurationDirectory: directory, on: reactor)
         presence = PresenceRunner(on: reactor)
+        notifications = NotificationRunner(configurationDirectory: directory, on: reactor)
     }
 
     private enum StartError: Error, CustomStringConvertible {
@@ -120,6 +122,8 @@ public final class Supervisor {
         haPlugin.onTrouble = { [unowned self] in log.write($0, level: .warning) }
         vici.onTrouble = { [unowned self] in log.write($0, level: .warning) }
         scripts.onReport = { [unowned self] in send(.observed($0), to: .failover) }
+        notifications.onLine = { [unowned self] in log.write($0, level: .warning) }
+        notifications.onCounted = { [unowned self] in send(.counted($0), to: .failover) }
         presence.onReport = { [unowned self] in send(.observed($0), to: .failover) }
         openRecording()
         if let interval = SystemdNotifier.watchdogInterval { feedWatchdog(every: interval) }
@@ -127,6 +131,7 @@ public final class Supervisor {
         reactor.schedule(at: Reactor.now()) { [unowned self] in interpret(.readConfiguration) }
         try reactor.run()
         scripts.stop()
+        notifications.finish()
         log.drain()
         return exitStatus
     }
@@ -142,8 +147,8 @@ public final class Supervisor {
     }
 
     private func reap() {
-        while let (process, end) = ChildProcess.reap(isEnding: { [unowned self] in scripts.isEnding($0) }) {
-            if scripts.ended(process, end) { continue }
+        while let (process, end) = ChildProcess.reap(isEnding: { [unowned self] in isEnding($0) }) {
+            if scripts.ended(process, end) || notifications.ended(process, end) { continue }
             guard let (role, child) = children.first(where: { $0.value.process == process }) else { continue }
             // Its last words first: they say what it held.
             child.channel.receiveWaiting()
@@ -151,6 +156,11 @@ public final class Supervisor {
             children[role] = nil
             handle(.childEnded(role, how: end.description))
         }
+    }
+
+    private func isEnding(_ process: Int32) {
+        scripts.isEnding(process)
+        notifications.isEnding(process)
     }
 
     private func feedWatchdog(every interval: Interval) {
@@ -199,6 +209,8 @@ public final class Supervisor {
         case .tellProbes:
             scripts.listenerStarted()
             presence.listenerStarted()
+            notifications.listenerStarted()
+        case .tellPrograms(let change): notifications.hear(change)
         case .readConfiguration: readConfiguration()
         case .send(let message, let role): send(message, to: role)
         case .raiseFences(let addresses): kernel?.raiseFences(addresses)
@@ -311,6 +323,7 @@ public final class Supervisor {
         adoptKeyFiles(of: model)
         if case .pinned(let path, _) = model.security { identity.path = path } else { identity.path = nil }
         scripts.configure(model.scripts)
+        notifications.configure(model.notifications)
         presence.configure(processes: model.processes, files: model.files)
         // Loads the kernel's module while somebody may.
         if model.association != nil, !SCTPEndpoint.isSupported {

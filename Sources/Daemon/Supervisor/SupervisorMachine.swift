@@ -52,6 +52,8 @@ struct SupervisorMachine {
         case adopt([UInt8])
         /// Tell failover, which is new, what is known of the tracked objects that the supervisor watches.
         case tellProbes
+        /// Let programs hear of a change.
+        case tellPrograms(GroupChange)
         /// Read the file.
         case readConfiguration
         /// Send a frame.
@@ -236,6 +238,8 @@ struct SupervisorMachine {
             isPeerHot = isHot
             if isNews { actions.append(.notify(status)) }
         case (.failover, .fences(let addresses)): fences = addresses
+        case (.failover, .groupChanged(let change)): actions.append(.tellPrograms(change))
+        case (.failover, .settings(let before)): keep(before, &actions)
         case (.failover, .ready):
             isFailoverReady = true
             actions.append(.tellProbes)
