@@ -5,7 +5,7 @@ extension Model {
     public struct Notification: Hashable, Sendable {
         /// The program, an absolute path; it gets no arguments and no shell.
         public var path: String
-        /// The name of the group whose changes it hears of; nil hears of all groups. It resolves.
+        /// The name of the group whose changes it hears of, which resolves; nil hears of all groups.
         public var group: String?
         /// After which a run is killed with all that it started, 1 to 300 s.
         public var timeoutSeconds = 10

@@ -72,6 +72,10 @@ public struct Model: Hashable, Sendable {
         public var startMinimumDelaySeconds = 0
         /// `standby delay reload S`, 0 to 10000: the same at the daemon's start; nil is as `minimum`.
         public var startReloadDelaySeconds: Int?
+        /// `standby arp gratuitous count N`, 0 to 60: how often addresses are announced behind a takeover.
+        public var announcementCount = 3
+        /// `standby arp gratuitous interval S`, 2 to 60.
+        public var announcementIntervalSeconds = 2
         /// `standby use-bia`: the address sits on the interface itself, no virtual MAC.
         public var usesBurnedInAddress = false
 
@@ -87,6 +91,8 @@ public struct Model: Hashable, Sendable {
         ///
         /// Of an IPv6 group the link-local one, made of the virtual MAC where none was written.
         public var virtualAddress: IPAddress?
+        /// `standby G ip` without an address: it is learned from the Active.
+        public var learnsVirtualAddress = false
         /// `standby G ipv6 ADDRESS/LENGTH`: further virtual addresses, which tunnels may end at, in their order.
         public var globalAddresses: [IPv6Prefix] = []
         /// 0 to 255.
@@ -113,6 +119,8 @@ public struct Model: Hashable, Sendable {
         public var tracks: [Track] = []
         /// `standby G follow NAME`: no election of its own.
         public var follows: String?
+        /// `standby G mac-address`: takes the place of the group's own virtual MAC.
+        public var virtualMAC: MACAddress?
         /// `standby G probe ADDRESS`: the neighbour that proves that this segment works.
         public var probe: IPv4Address?
 

@@ -34,6 +34,7 @@ private struct Printer {
             let startDelay = delay(
                 [("minimum", minimum > 0 ? minimum : nil), ("reload", interface.startReloadDelaySeconds)])
             if !startDelay.isEmpty { lines.append(" standby\(startDelay)") }
+            printGratuitousARP(interface)
             for group in interface.groups { print(group) }
             printMaps(on: interface.name, model)
         }
@@ -60,6 +61,16 @@ private struct Printer {
             lines.append(" security identity \(quoted(path))")
             for peer in peers { lines.append(" security peer \(peer)") }
         }
+    }
+
+    private mutating func printGratuitousARP(_ interface: Model.Interface) {
+        let standard = Model.Interface(name: interface.name)
+        var line = ""
+        if interface.announcementCount != standard.announcementCount { line += " count \(interface.announcementCount)" }
+        if interface.announcementIntervalSeconds != standard.announcementIntervalSeconds {
+            line += " interval \(interface.announcementIntervalSeconds)"
+        }
+        if !line.isEmpty { lines.append(" standby arp gratuitous\(line)") }
     }
 
     private mutating func print(_ notification: Model.Notification) {
@@ -90,6 +101,7 @@ private struct Printer {
         let standard = Model.Group(number: group.number)
         let start = " standby \(group.number) "
         let count = lines.count
+        if group.learnsVirtualAddress { lines.append("\(start)ip") }
         switch group.virtualAddress {
         case .ipv4(let address)?: lines.append("\(start)ip \(address)")
         case .ipv6(let address)?:
@@ -123,6 +135,7 @@ private struct Printer {
             }
         }
         if let follows = group.follows { lines.append("\(start)follow \(quoted(follows))") }
+        if let mac = group.virtualMAC { lines.append("\(start)mac-address \(mac.dottedDescription)") }
         if let probe = group.probe { lines.append("\(start)probe \(probe)") }
         // A group of defaults alone must be said to exist.
         if lines.count == count { lines.append("\(start)priority \(group.priority)") }

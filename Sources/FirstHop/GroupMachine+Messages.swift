@@ -18,9 +18,7 @@ extension GroupMachine {
         hasHeardAnybody = true
         lastHeardAt = now
         guard !settings.isFollower else { return note(message, from: source, at: now, actions: &actions) }
-        if let virtualAddress, !message.virtualAddress.isAny, message.virtualAddress != virtualAddress {
-            actions.append(.count("hello.otherAddress"))
-        }
+        checkAddress(in: message, from: source, at: now, actions: &actions)
         switch message.operation {
         case .hello: receiveHello(message, from: source, at: now, actions: &actions)
         case .coup: receiveCoup(message, from: source, at: now, actions: &actions)
@@ -30,7 +28,10 @@ extension GroupMachine {
 
     private func refusal(of message: HSRPMessage, from source: IPAddress, at now: Instant) -> HelloRefusal? {
         precondition(message.group == settings.group, "dispatched by group")
-        if source == settings.interfacePrefix.address { return .looped }
+        // Version 1 does not tell who has sent a frame with our own address: one that came back, as far as anybody can see.
+        if source == settings.interfacePrefix.address {
+            return message.identifier == settings.identifier || message.version == .one ? .looped : .duplicateAddress
+        }
         if !settings.interfacePrefix.contains(source) { return .offLink }
         if message.version != settings.version { return .otherVersion }
         // The identifier tells our own frame even where the address has changed on its way round.
@@ -76,9 +77,29 @@ extension GroupMachine {
             case .otherVersion:
                 "version \(message.version.rawValue) hello of \(source), group \(settings.group), is ignored: "
                     + "this interface speaks version \(settings.version.rawValue)"
+            case .duplicateAddress:
+                "Duplicate address \(source), group \(settings.group), sourced by \(message.identifier.dottedDescription)"
             case .looped, .offLink: ""
             }
         actions.append(.warn(mnemonic, text))
+    }
+
+    /// An Active with another virtual address than ours is believed all the same, as in IOS, and named.
+    private mutating func checkAddress(
+        in message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
+    ) {
+        guard let own = virtualAddress, !message.virtualAddress.isAny, message.virtualAddress != own else {
+            return
+        }
+        actions.append(.count("hello.otherAddress"))
+        guard message.state == .active else { return }
+        if let last = otherAddressWarnedAt, now.since(last) < GroupTiming.warningInterval { return }
+        otherAddressWarnedAt = now
+        actions.append(
+            .warn(
+                "HSRP-4-DIFFVIP1",
+                "group \(settings.group) active router's virtual IP address \(message.virtualAddress) of \(source) is "
+                    + "different to the locally configured address \(own)"))
     }
 
     /// (priority, address) as RFC 2281 compares routers.

@@ -39,8 +39,7 @@ extension GroupMachine {
         (segment.isActiveDoubted, segment.isOwnDoubted, segment.nextProbeAt) = (false, false, nil)
         stateChangeCount += 1
         lastStateChangeAt = now
-        announce(actions: &actions)
-        announcements = GroupTiming.announcementRepeats.map { now + $0 }
+        announceAgain(at: now, actions: &actions)
         sendHello(at: now, actions: &actions)
         if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
         proclaim(actions: &actions)
@@ -130,10 +129,10 @@ extension GroupMachine {
     }
 
     mutating func announceAgain(at now: Instant, actions: inout [GroupAction]) {
-        guard virtualAddress != nil else { return }
+        guard virtualAddress != nil, settings.announcementCount > 0 else { return }
         owesAnnouncement = false
         announce(actions: &actions)
-        announcements = GroupTiming.announcementRepeats.map { now + $0 }
+        announcements = (1..<settings.announcementCount).map { now + settings.announcementInterval * $0 }
     }
 
     /// Another Active was heard and is gone: neighbours and switches may have learned its MAC.

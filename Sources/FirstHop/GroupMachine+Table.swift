@@ -69,10 +69,7 @@ extension GroupMachine {
             move(to: .listen, reason: "a better router speaks", at: now, actions: &actions)
 
         case (.learn, .higherActive(let hello)), (.learn, .lowerActive(let hello)):
-            learn(from: hello)
-            startActiveTimer(hello, at: now)
-            startStandbyTimer(nil, at: now)
-            if virtualAddress != nil { move(to: .listen, reason: "address learned", at: now, actions: &actions) }
+            hearFirstActive(hello, at: now, actions: &actions)
         case (.listen, .higherActive(let hello)), (.speak, .higherActive(let hello)),
             (.standby, .higherActive(let hello)):
             learn(from: hello)
@@ -117,6 +114,17 @@ extension GroupMachine {
         }
     }
 
+    /// E, A, B and Listen, as soon as there is an address.
+    private mutating func hearFirstActive(_ hello: HSRPMessage, at now: Instant, actions: inout [GroupAction]) {
+        learn(from: hello)
+        startActiveTimer(hello, at: now)
+        startStandbyTimer(nil, at: now)
+        guard virtualAddress != nil else { return }
+        // From here on it is an address that this node may not send from.
+        raiseFence(actions: &actions)
+        move(to: .listen, reason: "address learned", at: now, actions: &actions)
+    }
+
     /// Timer start A: from the Active's own hold time where a hello caused it.
     mutating func startActiveTimer(_ hello: HSRPMessage?, at now: Instant) {
         activeDeadline = now + holdTime(told: hello)
@@ -150,8 +158,14 @@ extension GroupMachine {
     }
 
     /// Parameter learning E, from the Active only and never one timer without the other.
+    ///
+    /// An address that was learned once is kept: what stands in the kernel belongs to it.
     private mutating func learn(from message: HSRPMessage) {
-        if settings.virtualAddress == nil, !message.virtualAddress.isAny { virtualAddress = message.virtualAddress }
+        if virtualAddress == nil, settings.interfacePrefix.contains(message.virtualAddress),
+            message.virtualAddress != settings.interfacePrefix.address
+        {
+            virtualAddress = message.virtualAddress
+        }
         guard settings.learnsTimers, let told = message.timers else { return }
         (hello, hold) = told
     }
@@ -191,6 +205,5 @@ extension GroupMachine {
         if case .waiting = gate { gate = .closed }
         hasYieldedToOperator = false
         remark = nil
-        if settings.virtualAddress == nil { virtualAddress = nil }
     }
 }

@@ -129,6 +129,8 @@ public struct GroupMachine: Sendable {
     var formerKeys: (keys: [HSRPKey], until: Instant)?
     /// When another Active was last reported.
     var otherActiveReportedAt: Instant?
+    /// When another virtual address was last warned of.
+    var otherAddressWarnedAt: Instant?
     /// When each kind of refused message was last warned of.
     var warnedAt: [HelloRefusal: Instant] = [:]
     var random: SplitMix64
@@ -277,7 +279,8 @@ public struct GroupMachine: Sendable {
 
     mutating func changeSettings(_ new: GroupSettings, at now: Instant, actions: inout [GroupAction]) {
         precondition(
-            new.group == settings.group && new.version == settings.version && new.isFollower == settings.isFollower,
+            new.group == settings.group && new.version == settings.version && new.isFollower == settings.isFollower
+                && new.configuredVirtualMAC == settings.configuredVirtualMAC,
             "another group is another machine")
         if new.hello != settings.hello || new.hold != settings.hold {
             hello = new.hello

@@ -31,6 +31,12 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     public var startMinimumDelay: Interval = .zero
     /// `standby delay reload`: the same, the first time after the daemon's start; nil is as `minimum`.
     public var startReloadDelay: Interval?
+    /// `standby mac-address`: takes the place of the group's own virtual MAC; the same for the whole life of a machine.
+    public var configuredVirtualMAC: MACAddress?
+    /// `standby arp gratuitous count`: how often the virtual address is announced behind a takeover.
+    public var announcementCount = 3
+    /// `standby arp gratuitous interval`: from one of these announcements to the next.
+    public var announcementInterval: Interval = .seconds(2)
     /// Time between hellos.
     public var hello: Interval = .seconds(3)
     /// How long a hello is valid; more than `hello`.
@@ -64,7 +70,7 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     public var family: IPAddress.Family { interfacePrefix.address.family }
 
     /// The MAC that goes with the virtual address.
-    public var virtualMAC: MACAddress { version.virtualMAC(group: group, family) }
+    public var virtualMAC: MACAddress { configuredVirtualMAC ?? version.virtualMAC(group: group, family) }
 
     /// How long the kernel keeps the virtual address without renewal: ⌈hold⌉ held between 1 and 3 s.
     public var leaseSeconds: Int {
@@ -99,8 +105,6 @@ public enum GroupTiming {
     public static let virtualMACLinger = Interval.milliseconds(30)
     /// When Resign is repeated, counted from the first one.
     public static let resignRepeats = [Interval.milliseconds(20), .milliseconds(60)]
-    /// When the announcement is repeated, counted from the first one.
-    public static let announcementRepeats = [Interval.seconds(2), .seconds(4)]
     /// How often a node in Listen looks whether its interface receives anything.
     public static let receptionPause = Interval.milliseconds(250)
     /// How late a deadline may be handled before what was received meanwhile must be read first.

@@ -6,6 +6,8 @@ import ByteCodec
 enum HelloRefusal: Hashable, Sendable {
     /// It is this node's own.
     case looped
+    /// It came from this node's own address, and is another one's.
+    case duplicateAddress
     /// Its sender is not on this segment.
     case offLink
     /// It is of the other protocol version.
@@ -17,6 +19,7 @@ enum HelloRefusal: Hashable, Sendable {
     var counter: StaticName {
         switch self {
         case .looped: "hello.looped"
+        case .duplicateAddress: "hello.duplicateAddress"
         case .offLink: "hello.offLink"
         case .otherVersion: "hello.otherVersion"
         case .badAuthentication: "hello.badAuthentication"
@@ -27,6 +30,7 @@ enum HelloRefusal: Hashable, Sendable {
     var mnemonic: StaticName? {
         switch self {
         case .looped, .offLink: nil
+        case .duplicateAddress: "HSRP-4-DUPADDR"
         case .otherVersion: "HSRP-4-BADVERSION"
         case .badAuthentication: "HSRP-4-BADAUTH"
         }

@@ -89,6 +89,21 @@ public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
         value = octets.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// Reads three groups of four digits (Cisco's notation) or six of two, hexadecimal; anything else is nil.
+    public init?(text: String) {
+        let isDotted = text.contains(".")
+        let groups = text.split(separator: isDotted ? "." : ":", omittingEmptySubsequences: false)
+        guard groups.count == (isDotted ? 3 : 6) else { return nil }
+        var value: UInt64 = 0
+        for group in groups {
+            guard group.utf8.count == (isDotted ? 4 : 2), group.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }),
+                let part = UInt64(group, radix: 16)
+            else { return nil }
+            value = value << (isDotted ? 16 : 8) | part
+        }
+        self.value = value
+    }
+
     /// The broadcast address.
     public static let broadcast = MACAddress(0xffff_ffff_ffff)
 

@@ -26,7 +26,6 @@ struct DiagnosticTests {
             ("interface eth1\n standby version 2\n standby 4096 ip 10.1.0.1", "3:10", "from 0 to 4095"),
             ("interface eth1\n standby 10 ip 10.1.0", "2:16", "expected the virtual address, an IPv4 address"),
             ("interface eth1\n standby 10 ip 224.0.0.2", "2:16", "unicast"),
-            ("interface eth1\n standby 10 ip", "2:15", "learning the virtual address is not available"),
             ("interface eth1\n standby 10 timers 3 3", "2:22", "longer than the hello interval"),
             ("interface eth1\n standby 10 timers msec 5 msec 100", "2:25", "a number from 15 to 999"),
             ("interface eth1\n standby 10 timers msec 999 msec 3001", "2:34", "a number from 50 to 3000"),

@@ -36,7 +36,8 @@ import Testing
         "what is wrong is refused at its place",
         arguments: [
             ("notify run.sh\n", "4:8: error: expected an absolute path"), ("notify /a\n timeout 0\n", "5:10: error"),
-            ("notify /a\n timeout 301\n", "5:10: error"), ("notify /a\n group NOBODY\n", "4:8: error: no group has the name"),
+            ("notify /a\n timeout 301\n", "5:10: error"),
+            ("notify /a\n group NOBODY\n", "4:8: error: no group has the name"),
             ("notify /a\n path x\n", "5:2: error: unknown statement"), ("notify\n", "4:7: error"),
         ])
     func refused(lines: String, expected: String) {

@@ -29,7 +29,8 @@ struct FailoverKernelTests {
     @Test("a fence that another program deletes is back within 50 ms")
     func stolenFence() throws {
         try FailoverBench.run { bench in
-            try bench.configure(FailoverBench.text + " standby 10 track 1 shutdown\ntrack 1 interface gone line-protocol\n")
+            try bench.configure(
+                FailoverBench.text + " standby 10 track 1 shutdown\ntrack 1 interface gone line-protocol\n")
             try bench.wait { (try? bench.fences()) == [FailoverBench.virtual] }
             #expect(FailoverBench.ip("rule delete preference \(FencePreference.value)"))
             #expect(try bench.fences() == [])
@@ -45,7 +46,8 @@ struct FailoverKernelTests {
             try bench.becomeActive()
             let tag = OwnTag.routeProtocol
             #expect(
-                FailoverBench.ip("rule add from 10.1.0.100 prohibit preference \(FencePreference.value) protocol \(tag)"))
+                FailoverBench.ip(
+                    "rule add from 10.1.0.100 prohibit preference \(FencePreference.value) protocol \(tag)"))
             #expect(try bench.wait { (try? bench.fences()) == [] } < .milliseconds(100))
         }
     }
@@ -61,10 +63,13 @@ struct FailoverKernelTests {
             let after = try #require(try bench.group().carrierIndex)
             #expect(after != before)
             try bench.run(milliseconds: 20)
-            #expect(bench.told.last { if case .holding = $0 { true } else { false } }
-                == .holding(
-                    addresses: [HeldAddress(interfaceIndex: after, address: FailoverBench.virtual, prefixLength: 32)],
-                    isPeerHot: false))
+            #expect(
+                bench.told.last { if case .holding = $0 { true } else { false } }
+                    == .holding(
+                        addresses: [
+                            HeldAddress(interfaceIndex: after, address: FailoverBench.virtual, prefixLength: 32)
+                        ],
+                        isPeerHot: false))
             #expect(FailoverBench.ip("link set hsrp-eth1-10 down"))
             try bench.wait { bench.node.kernel.links[after]?.isUp == false }
             try bench.wait { bench.node.kernel.links[after]?.isUp == true }
@@ -142,7 +147,9 @@ struct FailoverKernelTests {
             #expect(told == [[InterfaceSettings(index: index, values: [.arpIgnore: 0, .arpAnnounce: 0])]])
             #expect(bench.node.kernel.link(named: "eth1")?.setting(.arpIgnore) == 1)
             try bench.configure("hostname alone\n")
-            try bench.wait { bench.told.last { if case .settings = $0 { true } else { false } } == .settings(before: []) }
+            try bench.wait {
+                bench.told.last { if case .settings = $0 { true } else { false } } == .settings(before: [])
+            }
         }
     }
 }

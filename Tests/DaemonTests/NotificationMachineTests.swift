@@ -28,13 +28,17 @@ private struct Bench {
     }
 
     mutating func end(_ process: Int32, isSuccess: Bool = true) -> [Action] {
-        step(.ended(process: process, how: isSuccess ? "exited with status 0" : "exited with status 1", isSuccess: isSuccess))
+        step(
+            .ended(
+                process: process, how: isSuccess ? "exited with status 0" : "exited with status 1", isSuccess: isSuccess
+            ))
     }
 }
 
 private func change(_ number: Int, name: String = "VPN") -> GroupChange {
     GroupChange(
-        interface: "eth1", group: 10, name: name, from: .standby, to: .active, reason: "\(number)", term: UInt64(number))
+        interface: "eth1", group: 10, name: name, from: .standby, to: .active, reason: "\(number)", term: UInt64(number)
+    )
 }
 
 private let first = Model.Notification(path: "/etc/havpn/a")
@@ -49,7 +53,10 @@ private let second: Model.Notification = {
     @Test("each program hears of each change in order, one run at a time; programs do not wait for each other")
     func order() {
         var bench = Bench([first, second])
-        #expect(bench.step(.changed(change(1))) == [.start(first, change(1), dropped: 0), .start(second, change(1), dropped: 0)])
+        #expect(
+            bench.step(.changed(change(1))) == [
+                .start(first, change(1), dropped: 0), .start(second, change(1), dropped: 0),
+            ])
         #expect(bench.step(.changed(change(2))).isEmpty && bench.step(.changed(change(3))).isEmpty)
         #expect(bench.end(102) == [.start(second, change(2), dropped: 0)])
         #expect(bench.end(101) == [.start(first, change(2), dropped: 0)])
@@ -70,7 +77,9 @@ private let second: Model.Notification = {
         #expect(bench.step(.changed(change(2))) == [.start(second, change(2), dropped: 0)])
     }
 
-    @Test("a run that does not end in time is killed with its group, again until it is gone, and then the next one starts")
+    @Test(
+        "a run that does not end in time is killed with its group, again until it is gone, and then the next one starts"
+    )
     func timeout() {
         var bench = Bench([second])
         _ = bench.step(.changed(change(1)))
@@ -90,7 +99,9 @@ private let second: Model.Notification = {
     func overflow() {
         var bench = Bench([first])
         _ = bench.step(.changed(change(0)))
-        for number in 1...(NotificationMachine.Limits.queued + 3) { #expect(bench.step(.changed(change(number))).isEmpty) }
+        for number in 1...(NotificationMachine.Limits.queued + 3) {
+            #expect(bench.step(.changed(change(number))).isEmpty)
+        }
         #expect(bench.machine.counters["notify.dropped"] == 3)
         var process: Int32 = 101
         var heard: [String] = []
@@ -108,12 +119,14 @@ private let second: Model.Notification = {
         _ = bench.step(.changed(change(1)))
         _ = bench.step(.changed(change(2)))
         let failed = bench.end(101, isSuccess: false)
-        #expect(failed == [
-            .log("%HAVPN-4-NOTIFY: /etc/havpn/a exited with status 1"), .start(first, change(2), dropped: 0),
-        ])
-        #expect(bench.step(.notStarted(path: "/etc/havpn/a", reason: "no such file")) == [
-            .log("%HAVPN-4-NOTIFY: /etc/havpn/a: no such file"),
-        ])
+        #expect(
+            failed == [
+                .log("%HAVPN-4-NOTIFY: /etc/havpn/a exited with status 1"), .start(first, change(2), dropped: 0),
+            ])
+        #expect(
+            bench.step(.notStarted(path: "/etc/havpn/a", reason: "no such file")) == [
+                .log("%HAVPN-4-NOTIFY: /etc/havpn/a: no such file")
+            ])
         #expect(bench.machine.counters == ["notify.started": 2, "notify.failed": 1, "notify.refused": 1])
     }
 

@@ -30,7 +30,8 @@ struct ProcessMessageTests {
         .counted([:]), .counted(["notify.dropped": 3, "notify.started": .max]),
         .groupChanged(
             GroupChange(
-                interface: "eth1", group: 4095, name: "", from: .standby, to: .active, reason: "\u{1F680} \"x\"", term: 7)),
+                interface: "eth1", group: 4095, name: "", from: .standby, to: .active, reason: "\u{1F680} \"x\"",
+                term: 7)),
         .settings(before: []),
         .settings(before: [
             InterfaceSettings(index: 2, values: [:]),

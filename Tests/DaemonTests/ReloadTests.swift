@@ -39,7 +39,8 @@ struct ReloadTests {
 
     /// A line more under eth1, and whether its group goes on undisturbed.
     private static let changes: [(lines: String, goesOn: Bool)] = [
-        (" standby 10 priority 120", true), (" standby 10 preempt", true), (" standby 10 preempt delay minimum 60", true),
+        (" standby 10 priority 120", true), (" standby 10 preempt", true),
+        (" standby 10 preempt delay minimum 60", true),
         (" standby 10 preempt delay reload 60", true), (" standby 10 preempt\n standby 10 preempt delay sync 60", true),
         (" standby delay minimum 60 reload 90", true), (" standby 10 timers msec 60 msec 250", true),
         (" standby 10 authentication text other", true),
@@ -104,7 +105,8 @@ struct ReloadTests {
             let late = bench.node.counters["hello.late", default: 0]
             let start = Reactor.now()
             for number in 0..<100 {
-                try bench.configure(Self.before + (number.isMultiple(of: 2) ? "track 9 interface eth9 line-protocol\n" : ""))
+                try bench.configure(
+                    Self.before + (number.isMultiple(of: 2) ? "track 9 interface eth9 line-protocol\n" : ""))
                 try bench.run(milliseconds: 5)
             }
             let took = Reactor.now().since(start)

@@ -129,10 +129,55 @@ import Testing
         }
         _ = router.at(0, .interfaceChanged(isUp: true))
         let hello = Router.message(.hello, .active, priority: 90, hello: 1, hold: 4)
-        #expect(router.at(100, .messageReceived(hello, from: Router.stranger)).steps == ["Learn -> Listen"])
+        for wrong in [IPv4Address.any, IPv4Address(10, 2, 0, 1), router.address] {
+            let hello = Router.message(.hello, .active, priority: 90, virtual: wrong)
+            #expect(router.at(50, .messageReceived(hello, from: Router.stranger)).steps == [])
+        }
+        let steps = router.at(100, .messageReceived(hello, from: Router.stranger)).steps
+        #expect(steps == ["raise fence", "Learn -> Listen"])
         #expect(router.machine.virtualAddress == Router.virtual)
         #expect(router.machine.hello == .seconds(1))
         #expect(router.machine.hold == .seconds(4))
+        // Kept: the fence in the kernel belongs to it.
+        _ = router.at(200, .fitnessChanged(isFit: false))
+        #expect(router.at(300, .fitnessChanged(isFit: true)).steps == ["Initial -> Listen"])
+        let other = Router.message(.hello, .active, priority: 90, virtual: IPv4Address(10, 1, 0, 101))
+        let actions = router.at(400, .messageReceived(other, from: Router.stranger))
+        #expect(actions.warnings.first?.hasPrefix("HSRP-4-DIFFVIP1") == true)
+        #expect(router.machine.virtualAddress == Router.virtual)
+    }
+
+    @Test("an Active with another virtual address is named once a minute, and believed as in IOS")
+    func otherVirtualAddress() {
+        var router = Router.listening()
+        let other = Router.message(.hello, .active, priority: 120, virtual: IPv4Address(10, 1, 0, 101))
+        let actions = router.at(100, .messageReceived(other, from: Router.stranger))
+        #expect(actions.counted == ["hello.received", "hello.otherAddress"])
+        #expect(
+            actions.warnings == [
+                "HSRP-4-DIFFVIP1: group 10 active router's virtual IP address 10.1.0.101 of 10.1.0.9 is different to the "
+                    + "locally configured address 10.1.0.100"
+            ])
+        #expect(router.machine.activeRouter?.address == Router.stranger)
+        #expect(router.at(3_000, .messageReceived(other, from: Router.stranger)).warnings.isEmpty)
+        _ = router.at(6_000, .messageReceived(other, from: Router.stranger))
+        #expect(router.at(60_200, .messageReceived(other, from: Router.stranger)).warnings.count == 1)
+        // Only the Active's address matters.
+        var speaking = Router.listening()
+        let speaker = Router.message(.hello, .speak, priority: 1, virtual: IPv4Address(10, 1, 0, 101))
+        #expect(speaking.at(100, .messageReceived(speaker, from: Router.stranger)).warnings.isEmpty)
+    }
+
+    @Test("announcements are made as often and as far apart as configured", arguments: [0, 1, 2, 5])
+    func announcementCount(count: Int) {
+        var router = Router.standby {
+            $0.announcementCount = count
+            $0.announcementInterval = .seconds(7)
+        }
+        var done = router.run(until: 200_000)
+        let taken = done.first { [$0.action].steps == ["Standby -> Active"] }?.at ?? 0
+        done.removeAll { [$0.action].steps != ["announce"] }
+        #expect(done.map(\.at) == (0..<count).map { taken + 7_000 * $0 })
     }
 
     @Test("configured timers are not learned, and the Active is timed by its own hold time")

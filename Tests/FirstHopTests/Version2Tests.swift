@@ -128,6 +128,21 @@ import Testing
         }
     }
 
+    @Test("a message from this node's own address that is another one's names the duplicate address")
+    func duplicateAddress() {
+        var router = Self.router()
+        _ = router.at(0, .interfaceChanged(isUp: true))
+        var message = Router.message(.hello, .active, priority: 255, version: .two)
+        message.identifier = MACAddress(0x0200_0000_0099)
+        let actions = router.at(100, .messageReceived(message, from: router.address))
+        #expect(actions.counted == ["hello.duplicateAddress"])
+        #expect(
+            actions.warnings == [
+                "HSRP-4-DUPADDR: Duplicate address 10.1.0.3, group 10, sourced by 0200.0000.0099"
+            ])
+        #expect(router.machine.activeRouter == nil)
+    }
+
     @Test("timers are learned to the millisecond, and the Active is timed by what it says")
     func learnsMilliseconds() {
         var router = Self.router { $0.learnsTimers = true }

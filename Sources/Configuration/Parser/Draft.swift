@@ -23,6 +23,7 @@ enum Place: Hashable {
     case groupName(String, Int)
     case follow(String, Int)
     case probe(String, Int)
+    case virtualMAC(String, Int)
     case groupTrack(String, Int, object: Int)
     case association
     case localAddresses

@@ -24,7 +24,8 @@ enum Mode: Hashable {
     /// The first keywords of the statements of the mode.
     var statements: [String] {
         switch self {
-        case .global: ["hostname", "track", "ip", "key", "notify", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
+        case .global:
+            ["hostname", "track", "ip", "key", "notify", "interface", "ipc", "redundancy", "crypto", "ike-daemon"]
         case .notify: ["group", "timeout", "user"]
         case .keyChain: ["key"]
         case .key: ["key-string", "accept-lifetime", "send-lifetime", "cryptographic-algorithm", "key"]

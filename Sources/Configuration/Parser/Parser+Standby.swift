@@ -5,7 +5,7 @@ private import Primitives
 
 /// `standby [GROUP] …` under an interface (reference first-hop §1.7); a missing group number means group 0.
 extension Parser {
-    private static let interfaceKeywords = ["version", "use-bia", "delay", "redirects", "bfd"]
+    private static let interfaceKeywords = ["version", "use-bia", "delay", "arp", "redirects", "bfd"]
     private static let groupKeywords = [
         "ip", "ipv6", "priority", "preempt", "timers", "authentication", "name", "track", "follow", "probe",
         "mac-address",
@@ -48,6 +48,8 @@ extension Parser {
             draft.editInterface(interface) { $0.usesBurnedInAddress = wanted }
         case "delay":
             try parseStartDelay(&statement, interface)
+        case "arp":
+            try parseGratuitousARP(&statement, interface)
         default:
             warn(statement.position, "`standby \(word)` has no effect in this release")
         }
@@ -70,6 +72,25 @@ extension Parser {
         draft.editInterface(interface) {
             $0.startMinimumDelaySeconds = minimum
             $0.startReloadDelaySeconds = reload
+        }
+    }
+
+    /// `arp gratuitous [count N] [interval S]`; what is left out has IOS's default.
+    private mutating func parseGratuitousARP(_ statement: inout Statement, _ interface: String) throws(Fault) {
+        _ = try statement.keyword(["gratuitous"])
+        var changed = Model.Interface(name: interface)
+        if statement.isNegated { statement.skipRest() }
+        while !statement.isAtEnd {
+            if try statement.keyword(["count", "interval"]) == "count" {
+                changed.announcementCount = try statement.integer(0...60, "how often addresses are announced")
+            } else {
+                changed.announcementIntervalSeconds = try statement.integer(
+                    2...60, "the time between announcements in seconds")
+            }
+        }
+        draft.editInterface(interface) {
+            $0.announcementCount = changed.announcementCount
+            $0.announcementIntervalSeconds = changed.announcementIntervalSeconds
         }
     }
 
@@ -128,7 +149,8 @@ extension Parser {
             group.probe = try statement.address("the neighbour to probe")
             note(.probe(interface, number), position, replaces: before.probe != group.probe)
         default:
-            throw statement.unavailable("standby \(number) mac-address", write: "standby use-bia")
+            group.virtualMAC = try parseVirtualMAC(&statement)
+            draft.places[.virtualMAC(interface, number)] = position
         }
         try statement.finish()
         draft.editGroup(interface, number) { $0 = group }
@@ -147,7 +169,9 @@ extension Parser {
         guard draft.group(interface, number) != nil else { return }
         draft.editGroup(interface, number) { group in
             switch word {
-            case "ip": if group.family == .ipv4 { group.virtualAddress = nil }
+            case "ip":
+                if group.family == .ipv4 { group.virtualAddress = nil }
+                group.learnsVirtualAddress = false
             case "ipv6": Self.resetIPv6(&group, named: address)
             case "priority": group.priority = fresh.priority
             case "preempt":
@@ -164,6 +188,7 @@ extension Parser {
             case "track": group.tracks.removeAll { object == nil || $0.object == object }
             case "follow": group.follows = nil
             case "probe": group.probe = nil
+            case "mac-address": group.virtualMAC = nil
             default: break
             }
         }
@@ -173,9 +198,9 @@ extension Parser {
         _ statement: inout Statement, _ group: inout Model.Group
     ) throws(Fault) {
         if statement.isAtEnd {
-            throw statement.fault(
-                "learning the virtual address is not available in this release; "
-                    + "write `standby \(group.number) ip ADDRESS`")
+            // What is configured already needs not be learned.
+            group.learnsVirtualAddress = group.virtualAddress == nil
+            return
         }
         let place = statement
         if group.family == .ipv6 {
@@ -192,6 +217,17 @@ extension Parser {
             throw place.unavailable("standby ip … secondary", write: "a group of its own for the second address")
         }
         group.virtualAddress = IPAddress(address)
+        group.learnsVirtualAddress = false
+    }
+
+    private func parseVirtualMAC(_ statement: inout Statement) throws(Fault) -> MACAddress {
+        let place = statement
+        let text = try statement.word("the virtual MAC address", maximumByteCount: 17)
+        guard let mac = MACAddress(text: text), mac.value != 0, mac.octets[0] & 1 == 0 else {
+            throw place.fault(
+                "expected the MAC address of one station, such as 0000.0c07.ac0a or 00:00:0c:07:ac:0a, found `\(text)`")
+        }
+        return mac
     }
 
     private mutating func parsePreempt(

@@ -32,7 +32,9 @@ extension Validator {
                 }
                 addresses[key] = addresses[key] ?? place
             }
-            if group.virtualAddress == nil {
+            if group.learnsVirtualAddress {
+                checkLearner(interface, group)
+            } else if group.virtualAddress == nil {
                 warn(
                     .group(interface, group.number),
                     "group \(group.number) on \(interface) has no virtual address and stays in Initial; "
@@ -43,6 +45,28 @@ extension Validator {
         for interface in model.interfaces {
             checkNumbers(interface)
             checkFamily(interface)
+            checkVirtualMACs(interface)
+        }
+    }
+
+    /// The kernel delivers a frame to one macvlan: two groups of an interface cannot share a MAC.
+    private mutating func checkVirtualMACs(_ interface: Model.Interface) {
+        var taken: [MACAddress: Int] = [:]
+        for group in interface.groups where interface.version.groupNumbers.contains(group.number) {
+            if interface.usesBurnedInAddress {
+                guard group.virtualMAC != nil else { continue }
+                warn(.virtualMAC(interface.name, group.number), "`mac-address` has no effect beside `standby use-bia`")
+                continue
+            }
+            let mac = group.virtualMAC ?? interface.version.virtualMAC(group: UInt16(group.number), group.family)
+            if let other = taken[mac] {
+                let place = group.virtualMAC == nil ? other : group.number
+                refuse(
+                    .virtualMAC(interface.name, place),
+                    "groups \(other) and \(group.number) on \(interface.name) would both have the MAC \(mac.dottedDescription)"
+                )
+            }
+            taken[mac] = group.number
         }
     }
 
@@ -67,9 +91,25 @@ extension Validator {
         }
     }
 
+    /// What takes the role at once, or replicates, must know its address from the start.
+    private mutating func checkLearner(_ interface: String, _ group: Model.Group) {
+        guard let name = group.name else { return }
+        let isTied =
+            model.cryptoMaps.contains { $0.redundancyGroup == name }
+            || draft.mapRedundancies.contains { $0.group == name }
+        guard model.scheme == name || isTied else { return }
+        refuse(
+            .group(interface, group.number),
+            "the group of a crypto map or of the scheme cannot learn its address; write `standby \(group.number) ip ADDRESS`"
+        )
+    }
+
     private mutating func checkFollow(_ interface: String, _ group: Model.Group) {
         guard let name = group.follows else { return }
         let place = Place.follow(interface, group.number)
+        if group.learnsVirtualAddress {
+            refuse(place, "a group that follows cannot learn its address; write `standby \(group.number) ip ADDRESS`")
+        }
         let standard = Model.Group(number: group.number)
         if group.priority != standard.priority || group.preempt || !group.tracks.isEmpty {
             warn(

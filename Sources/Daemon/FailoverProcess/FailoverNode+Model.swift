@@ -27,7 +27,6 @@ extension FailoverNode {
             retiring.append(runner)
             runner.retire()
         }
-        sendFences(wanted.values.flatMap(\.1.tunnelEnds))
         for (key, (interface, group)) in wanted {
             if let runner = groups[key] {
                 runner.reconfigure(interface, group, settings: settings(for: interface, group))
@@ -35,6 +34,7 @@ extension FailoverNode {
                 start(key, interface, group)
             }
         }
+        fencesChanged()
         observeInterfaces()
         couple()
         followRoutes()
@@ -47,14 +47,16 @@ extension FailoverNode {
     private func keepsMachine(_ runner: GroupRunner, _ interface: Model.Interface, _ group: Model.Group) -> Bool {
         runner.configured.virtualAddress == group.virtualAddress
             && runner.configured.globalAddresses == group.globalAddresses
+            && runner.configured.learnsVirtualAddress == group.learnsVirtualAddress
             && runner.interface.usesBurnedInAddress == interface.usesBurnedInAddress
-            && runner.interface.version == interface.version
+            && runner.interface.version == interface.version && runner.configured.virtualMAC == group.virtualMAC
             && (runner.configured.follows == nil) == (group.follows == nil)
     }
 
-    private func sendFences(_ addresses: [IPAddress]) {
-        // A group that is leaving keeps its fence until it is gone.
-        let all = Set(addresses + retiring.flatMap(\.fenced))
+    func fencesChanged() {
+        // A group that is leaving keeps its fence until it is gone; one that still has to start has one soon.
+        let running = (Array(groups.values) + retiring).flatMap(\.fenced)
+        let all = Set(running + model.interfaces.flatMap(\.groups).flatMap(\.tunnelEnds))
         supervisor.send(.fences(addresses: all.sorted()))
     }
 
@@ -82,6 +84,9 @@ extension FailoverNode {
             virtualAddress: group.virtualAddress)
         if group.family == .ipv6 { settings.furtherAddresses = group.tunnelEnds }
         settings.identifier = link?.mac ?? MACAddress(0)
+        settings.configuredVirtualMAC = group.virtualMAC
+        settings.announcementCount = interface.announcementCount
+        settings.announcementInterval = .seconds(interface.announcementIntervalSeconds)
         settings.isFollower = group.follows != nil
         settings.preempt = group.preempt
         settings.startMinimumDelay = .seconds(interface.startMinimumDelaySeconds)
@@ -133,6 +138,7 @@ extension FailoverNode {
             let isUsable =
                 (link?.isLineProtocolUp ?? false) && !settings.interfacePrefix.address.isAny
                 && settings.authentication != .missing
+                && (settings.virtualAddress != nil || runner.configured.learnsVirtualAddress)
             runner.place(
                 on: link, isUsable: isUsable, port: port(for: link, runner.configured.family, isUsable),
                 settings: settings)

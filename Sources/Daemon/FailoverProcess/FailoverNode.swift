@@ -338,7 +338,8 @@ final class FailoverNode: GroupSurroundings {
         send(event)
         guard !model.notifications.isEmpty else { return }
         let change = GroupChange(
-            interface: key.interface, group: UInt16(clamping: key.number), name: group.configured.name ?? "", from: from,
+            interface: key.interface, group: UInt16(clamping: key.number), name: group.configured.name ?? "",
+            from: from,
             to: to, reason: reason, term: group.machine.highestTerm)
         supervisor.send(.groupChanged(change))
     }

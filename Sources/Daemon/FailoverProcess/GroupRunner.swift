@@ -21,6 +21,8 @@ protocol GroupSurroundings: AnyObject {
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner)
     func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner)
     func holdingChanged()
+    /// A group has learned its address.
+    func fencesChanged()
     /// The group's machine was stepped, or has just raised its fence: groups that are coupled to it hear of its state.
     func stepped(_ group: GroupRunner)
     /// The group's machine is about to be stepped: after a stall the group that it follows comes first.
@@ -134,6 +136,7 @@ final class GroupRunner {
         guard !isHandling else { return }
         isHandling = true
         let held = self.held
+        let address = machine.virtualAddress
         while !pending.isEmpty {
             let next = pending.removeFirst()
             let now = Reactor.now()
@@ -147,6 +150,7 @@ final class GroupRunner {
         isHandling = false
         surroundings.stepped(self)
         rearm()
+        if machine.virtualAddress != address { surroundings.fencesChanged() }
         if self.held != held { surroundings.holdingChanged() }
         guard case .leaderChanged = event else { return tell() }
         // The leader may be in the middle of giving its role away.
