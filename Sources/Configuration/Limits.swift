@@ -36,6 +36,8 @@ public enum Limits {
     public static let authenticationTextByteCount = 8
     /// Bytes of a key of MD5 authentication: with more, its padding would not fit one block of the digest.
     public static let keyByteCount = 55
+    /// Bytes of a key of `standby hmac`.
+    public static let proofKeyByteCounts = 32...64
     /// Key chains.
     public static let keyChainCount = 64
     /// Bytes of the name of a key chain.

@@ -35,8 +35,11 @@ public struct Model: Hashable, Sendable {
     /// Files that hold keys of groups, each once.
     public var keyFilePaths: Set<String> {
         Set(
-            interfaces.flatMap(\.groups).compactMap { group in
-                if case .keyFile(let path) = group.authentication { path } else { nil }
+            interfaces.flatMap(\.groups).flatMap { group in
+                var paths: [String] = []
+                if case .keyFile(let path) = group.authentication { paths.append(path) }
+                if case .file(let path) = group.proof?.key { paths.append(path) }
+                return paths
             })
     }
 
@@ -113,6 +116,8 @@ public struct Model: Hashable, Sendable {
         public var timersInMilliseconds = false
         /// `standby G authentication`; the clear text `cisco` by default.
         public var authentication = Authentication.text("cisco")
+        /// `standby G hmac`: proofs for the other node of the pair.
+        public var proof: Proof?
         /// `standby G name`.
         public var name: String?
         /// Tracked objects and what they do to the group, ordered by number; an object may be undefined (it is Up).
@@ -143,6 +148,25 @@ public struct Model: Hashable, Sendable {
 
         /// Makes a group with IOS's defaults.
         public init(number: Int) { self.number = number }
+
+        /// `standby G hmac {key-string KEY | key-file PATH} [MODE]`.
+        public struct Proof: Hashable, Sendable {
+            /// Where the key stands.
+            public enum Key: Hashable, Sendable {
+                /// In the text, `Limits.proofKeyByteCounts` bytes.
+                case string(SecretBytes)
+                /// Alone in a file with this absolute path.
+                case file(String)
+            }
+
+            /// The key that both nodes share.
+            public var key: Key
+            /// How far the node insists.
+            public var mode = ProofMode.permissive
+
+            /// Makes a proof in the mode that does no harm.
+            public init(key: Key) { self.key = key }
+        }
 
         /// How the group's messages are authenticated.
         public enum Authentication: Hashable, Sendable {

@@ -127,6 +127,7 @@ private struct Printer {
         if group.authentication != standard.authentication {
             lines.append("\(start)authentication \(authentication(group.authentication))")
         }
+        if let proof = group.proof { lines.append("\(start)hmac \(words(proof))") }
         if let name = group.name { lines.append("\(start)name \(quoted(name))") }
         for track in group.tracks {
             switch track.effect {
@@ -156,6 +157,15 @@ private struct Printer {
         case .keyChain(let name): return "md5 key-chain \(quoted(name))"
         case .keyFile(let path): return "md5 key-file \(quoted(path))"
         }
+    }
+
+    private func words(_ proof: Model.Group.Proof) -> String {
+        let key =
+            switch proof.key {
+            case .string(let key): "key-string \(showsSecrets ? written(key) : "<hidden>")"
+            case .file(let path): "key-file \(quoted(path))"
+            }
+        return "\(key) \(proof.mode.word)"
     }
 
     /// A key in quotation marks, or obscured where they cannot hold it.

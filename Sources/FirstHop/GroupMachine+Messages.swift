@@ -26,7 +26,7 @@ extension GroupMachine {
         }
     }
 
-    private func refusal(of message: HSRPMessage, from source: IPAddress, at now: Instant) -> HelloRefusal? {
+    private mutating func refusal(of message: HSRPMessage, from source: IPAddress, at now: Instant) -> HelloRefusal? {
         precondition(message.group == settings.group, "dispatched by group")
         // Version 1 does not tell who has sent a frame with our own address: one that came back, as far as anybody can see.
         if source == settings.interfacePrefix.address {
@@ -36,7 +36,18 @@ extension GroupMachine {
         if message.version != settings.version { return .otherVersion }
         // The identifier tells our own frame even where the address has changed on its way round.
         if message.identifier == settings.identifier, settings.identifier != MACAddress(0) { return .looped }
-        return believes(message.authentication, from: source, at: now) ? nil : .badAuthentication
+        guard believes(message.authentication, from: source, at: now) else { return .badAuthentication }
+        return refusalOfProof(in: message, from: source)
+    }
+
+    /// With the association up, an Active of a life that nobody knows and of an older term is a recording: the peer would
+    /// have told its term there.
+    private mutating func refusalOfProof(in message: HSRPMessage, from source: IPv4Address) -> HelloRefusal? {
+        guard let mode = settings.proofMode else { return nil }
+        guard let proof = message.proof else { return mode == .enforce ? .badProof : nil }
+        guard proof.isGenuine else { return .badProof }
+        let isOutdated = message.state == .active && proof.term < highestTerm && redundancy.isAssociationUp
+        return replayGuard.admits(proof, from: source, isPlausible: !isOutdated) ? nil : .replayed
     }
 
     /// Whether a message proves what this group asks for; by whose key it is signed matters less than that it is one of
@@ -74,6 +85,12 @@ extension GroupMachine {
             switch refusal {
             case .badAuthentication:
                 "Bad authentication from \(source), group \(settings.group), remote state \(message.state.name)"
+            case .badProof:
+                "\(message.proof == nil ? "No proof" : "Wrong proof") from \(source), group \(settings.group), "
+                    + "remote state \(message.state.name)"
+            case .replayed:
+                "an old message came again in the name of \(source), group \(settings.group), "
+                    + "remote state \(message.state.name)"
             case .otherVersion:
                 "version \(message.version.rawValue) hello of \(source), group \(settings.group), is ignored: "
                     + "this interface speaks version \(settings.version.rawValue)"
@@ -257,13 +274,19 @@ extension GroupMachine {
     }
 
     /// A message with this node's present fields, or as from the state it has just left.
-    func message(_ operation: HSRPMessage.Operation, as state: HSRPState? = nil) -> HSRPMessage {
+    mutating func message(_ operation: HSRPMessage.Operation, as state: HSRPState? = nil) -> HSRPMessage {
         var message = HSRPMessage(
             version: settings.version, operation: operation, state: state ?? self.state,
             helloMilliseconds: UInt32(clamping: hello.milliseconds),
             holdMilliseconds: UInt32(clamping: hold.milliseconds), priority: priority, group: settings.group,
             authentication: .absent, virtualAddress: virtualAddress ?? .any(settings.family))
-        if settings.version == .two { message.identifier = settings.identifier }
+        if settings.version == .two {
+            message.identifier = settings.identifier
+            if settings.proofMode?.sends ?? false {
+                proofCount += 1
+                message.proof = HSRPProof(life: life, term: term, count: proofCount)
+            }
+        }
         switch settings.authentication {
         case .text(let text): message.authentication = .text(text)
         case .keys(let key, _): message.sign(with: key, from: settings.interfacePrefix.address)

@@ -134,6 +134,10 @@ public struct GroupMachine: Sendable {
     /// When each kind of refused message was last warned of.
     var warnedAt: [HelloRefusal: Instant] = [:]
     var random: SplitMix64
+    /// Names this life of the group in the proofs of its messages.
+    let life: UInt64
+    var proofCount: UInt64 = 0
+    var replayGuard = ReplayGuard()
 
     /// A hand-over or question under way.
     enum Phase: Hashable, Sendable {
@@ -184,6 +188,7 @@ public struct GroupMachine: Sendable {
         hello = settings.hello
         hold = settings.hold
         random = SplitMix64(seed: seed)
+        life = SplitMix64(seed: ~seed).first
         start = startsWithDaemon ? .first : .immediate
         isFirstPreemption = startsWithDaemon
     }

@@ -47,6 +47,8 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     public var usesOwnHoldTime = false
     /// How the group's messages are authenticated.
     public var authentication: GroupAuthentication = .text(.cisco)
+    /// Whether messages carry a proof for the other node of the pair, and must; nil where none is configured.
+    public var proofMode: ProofMode?
     /// How long messages of the former keys are still believed after the keys have changed.
     public var keyTimeout: Interval = .zero
     /// Addresses of our own peer; nil takes every router heard for the peer (its address here is not known).

@@ -37,6 +37,8 @@ public struct HSRPMessage: Hashable, Sendable, Codable {
     public var identifier = MACAddress(0)
     /// How the sender proves that it belongs to the group.
     public var authentication: HSRPAuthentication
+    /// What proves to the other node of the pair that the message is genuine and new; in version 2 alone.
+    public var proof: HSRPProof?
     /// The virtual address; 0.0.0.0 while the sender does not know it.
     public var virtualAddress: IPAddress
 
@@ -59,7 +61,7 @@ public struct HSRPMessage: Hashable, Sendable, Codable {
 
     /// The UDP payload.
     public var bytes: [UInt8] {
-        var writer = ByteWriter(capacity: 72)
+        var writer = ByteWriter(capacity: 128)
         switch version {
         case .one: HSRPVersion1.encode(self, into: &writer)
         case .two: HSRPVersion2.encode(self, into: &writer)

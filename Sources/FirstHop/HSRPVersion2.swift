@@ -33,6 +33,7 @@ enum HSRPVersion2 {
             writer.write(text.value)
         case .digest(let digest): HSRPTypeLengthValue.write(digest, into: &writer)
         }
+        message.proof?.write(into: &writer)
     }
 
     /// Walks the pieces of a payload: unknown ones are passed over, each known one may be said once.
@@ -40,6 +41,7 @@ enum HSRPVersion2 {
         var reader = ByteReader(bytes)
         var message: HSRPMessage?
         var authentication: HSRPAuthentication?
+        var proof: HSRPProof?
         var hasInterfaceState = false
         var count = 0
         while !reader.isAtEnd {
@@ -58,6 +60,9 @@ enum HSRPVersion2 {
                     throw .invalid(field: "hsrp second authentication", value: UInt64(count))
                 }
                 authentication = try piece.authentication(in: bytes)
+            case HSRPProof.type:
+                guard proof == nil else { throw .invalid(field: "hsrp second proof", value: UInt64(count)) }
+                proof = try HSRPProof(piece.value, in: bytes)
             default: break
             }
         }
@@ -66,6 +71,7 @@ enum HSRPVersion2 {
             return .advertise
         }
         if let authentication { message.authentication = authentication }
+        message.proof = proof
         return .message(message)
     }
 

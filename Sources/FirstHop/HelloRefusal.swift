@@ -14,6 +14,10 @@ enum HelloRefusal: Hashable, Sendable {
     case otherVersion
     /// It does not prove that its sender belongs to the group.
     case badAuthentication
+    /// It does not prove to be genuine, or carries no proof where one must be.
+    case badProof
+    /// It is genuine, and was heard before or is of an older life of its sender.
+    case replayed
 
     /// The counter that it raises.
     var counter: StaticName {
@@ -23,6 +27,8 @@ enum HelloRefusal: Hashable, Sendable {
         case .offLink: "hello.offLink"
         case .otherVersion: "hello.otherVersion"
         case .badAuthentication: "hello.badAuthentication"
+        case .badProof: "hello.badProof"
+        case .replayed: "hello.replayed"
         }
     }
 
@@ -32,7 +38,8 @@ enum HelloRefusal: Hashable, Sendable {
         case .looped, .offLink: nil
         case .duplicateAddress: "HSRP-4-DUPADDR"
         case .otherVersion: "HSRP-4-BADVERSION"
-        case .badAuthentication: "HSRP-4-BADAUTH"
+        case .badAuthentication, .badProof: "HSRP-4-BADAUTH"
+        case .replayed: "HSRP-4-REPLAY"
         }
     }
 }

@@ -7,6 +7,12 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     /// Starts at `seed`.
     public init(seed: UInt64) { state = seed }
 
+    /// What a generator of this seed says first.
+    var first: UInt64 {
+        var copy = self
+        return copy.next()
+    }
+
     /// The next 64 bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

@@ -12,7 +12,7 @@ import Testing
     @Test("`arp gratuitous` in any order and with defaults; `no` takes it back")
     func gratuitousARP() throws {
         func interface(_ lines: String) throws -> Model.Interface {
-            let model = try model(Self.group + lines)
+            let model = try ConfigurationTests.model(Self.group + lines)
             #expect(reloads(model))
             return model.interfaces[0]
         }
@@ -30,7 +30,7 @@ import Testing
 
     @Test("`mac-address` in both notations, of one station, and different for each group of an interface")
     func virtualMAC() throws {
-        let model = try model(Self.group + " standby 10 mac-address 0200.5e0a.0b0c\n")
+        let model = try ConfigurationTests.model(Self.group + " standby 10 mac-address 0200.5e0a.0b0c\n")
         #expect(model.interfaces[0].groups[0].virtualMAC == MACAddress(0x0200_5e0a_0b0c))
         #expect(reloads(model))
         #expect(try ConfigurationTests.model(Self.group + " standby 10 mac-address 02:00:5e:0a:0b:0c\n") == model)
@@ -49,7 +49,7 @@ import Testing
     @Test("`ip` without an address learns it, but not where it must be known from the start")
     func learning() throws {
         let text = "interface eth1\n standby 10 ip\n standby 10 name VPN\n"
-        let model = try model(text)
+        let model = try ConfigurationTests.model(text)
         #expect(
             model.interfaces[0].groups[0].learnsVirtualAddress && model.interfaces[0].groups[0].virtualAddress == nil)
         #expect(reloads(model))

@@ -346,7 +346,7 @@ import Testing
         }
         var router = Router.listening(settings: settings)
         #expect(router.run(until: 12_400).allSatisfy { $0.action == .proveReception })
-        #expect(router.at(12_500, .receptionProven).steps == ["Listen -> Speak", "hello speak"])
+        #expect(router.at(12_500, .receptionProven).steps == ["Listen -> Speak", "hello Speak"])
         #expect(router.run(until: 15_799).map(\.action).steps.contains("Speak -> Standby") == false)
         _ = router.run(until: 15_800)
         #expect(router.machine.state == .active)

@@ -24,6 +24,7 @@ enum Place: Hashable {
     case follow(String, Int)
     case probe(String, Int)
     case virtualMAC(String, Int)
+    case proof(String, Int)
     case groupTrack(String, Int, object: Int)
     case association
     case localAddresses

@@ -8,7 +8,7 @@ extension Parser {
     private static let interfaceKeywords = ["version", "use-bia", "delay", "arp", "redirects", "bfd"]
     private static let groupKeywords = [
         "ip", "ipv6", "priority", "preempt", "timers", "authentication", "name", "track", "follow", "probe",
-        "mac-address",
+        "mac-address", "hmac",
     ]
 
     mutating func parseStandby(_ statement: inout Statement, _ interface: String) throws(Fault) {
@@ -137,6 +137,9 @@ extension Parser {
             note(
                 .authentication(interface, number), position,
                 replaces: before.authentication != group.authentication)
+        case "hmac":
+            group.proof = try parseProof(&statement)
+            note(.proof(interface, number), position, replaces: before.proof != nil && before.proof != group.proof)
         case "name":
             group.name = try statement.word("the group's name", maximumByteCount: Limits.groupNameByteCount)
             note(.groupName(interface, number), position, replaces: before.name != group.name)
@@ -189,6 +192,7 @@ extension Parser {
             case "follow": group.follows = nil
             case "probe": group.probe = nil
             case "mac-address": group.virtualMAC = nil
+            case "hmac": group.proof = nil
             default: break
             }
         }

@@ -45,7 +45,25 @@ extension Validator {
         for interface in model.interfaces {
             checkNumbers(interface)
             checkFamily(interface)
+            checkProofs(interface)
             checkVirtualMACs(interface)
+        }
+    }
+
+    /// A proof stands behind what version 2 has, where routers that do not know it pass over it.
+    private mutating func checkProofs(_ interface: Model.Interface) {
+        for group in interface.groups where group.proof != nil {
+            let place = Place.proof(interface.name, group.number)
+            if interface.version == .one {
+                refuse(place, "`hmac` needs `standby version 2` on \(interface.name)")
+            }
+            guard case .text = group.authentication else {
+                refuse(
+                    place,
+                    "`hmac` and `authentication md5` exclude each other: routers differ in what of such a message their "
+                        + "digest covers")
+                continue
+            }
         }
     }
 

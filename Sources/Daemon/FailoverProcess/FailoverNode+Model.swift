@@ -29,6 +29,7 @@ extension FailoverNode {
         }
         for (key, (interface, group)) in wanted {
             if let runner = groups[key] {
+                runner.proofKey = proofKey(of: group)
                 runner.reconfigure(interface, group, settings: settings(for: interface, group))
             } else if !retiring.contains(where: { $0.key == key }) {
                 start(key, interface, group)
@@ -102,6 +103,7 @@ extension FailoverNode {
             && group.holdMilliseconds == standard.holdMilliseconds
         settings.usesOwnHoldTime = group.timersInMilliseconds && interface.version == .one
         settings.authentication = authentication(of: group)
+        settings.proofMode = proofKey(of: group) == nil ? nil : group.proof?.mode
         if case .keyString(_, let timeoutSeconds) = group.authentication {
             settings.keyTimeout = .seconds(timeoutSeconds)
         }
@@ -137,13 +139,19 @@ extension FailoverNode {
             let settings = settings(for: runner.interface, runner.configured)
             let isUsable =
                 (link?.isLineProtocolUp ?? false) && !settings.interfacePrefix.address.isAny
-                && settings.authentication != .missing
+                && settings.authentication != .missing && hasProofKey(runner)
                 && (settings.virtualAddress != nil || runner.configured.learnsVirtualAddress)
+            runner.proofKey = proofKey(of: runner.configured)
             runner.place(
                 on: link, isUsable: isUsable, port: port(for: link, runner.configured.family, isUsable),
                 settings: settings)
         }
         kernel.forgetSettings(except: Set((Array(groups.values) + retiring).compactMap(\.interfaceIndex)))
+    }
+
+    /// A group that must believe nothing without a proof does not run before it can check one; others run without.
+    func hasProofKey(_ runner: GroupRunner) -> Bool {
+        runner.configured.proof?.mode != .enforce || proofKey(of: runner.configured) != nil
     }
 
     private func port(for link: LinkInfo?, _ family: IPAddress.Family, _ isUsable: Bool) -> HelloPort? {
@@ -167,7 +175,7 @@ extension FailoverNode {
                 else {
                     return count("hello.otherGroup")
                 }
-                runner.handle(.messageReceived(message, from: source))
+                deliver(message, from: source, to: runner)
             }
             ports[key] = port
             return port

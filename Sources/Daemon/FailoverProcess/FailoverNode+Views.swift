@@ -124,7 +124,9 @@ extension FailoverNode {
         if runner.machine.virtualAddress == nil, !runner.configured.learnsVirtualAddress {
             return "the group has no virtual address"
         }
-        if runner.machine.settings.authentication == .missing { return "its key file could not be read yet" }
+        if runner.machine.settings.authentication == .missing || !hasProofKey(runner) {
+            return "its key file could not be read yet"
+        }
         if let follower = followers(of: runner).first(where: { !$0.machine.isReadyToFollow }) {
             return "group \(follower.key.number) on \(follower.key.interface), which follows it, is not ready"
         }

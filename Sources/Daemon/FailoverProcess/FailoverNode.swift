@@ -31,7 +31,7 @@ final class FailoverNode: GroupSurroundings {
     /// What the supervisor counts, as it said last.
     private var supervisorCounters: [String: UInt64] = [:]
     /// Keys of hellos as they were read from their files, by path.
-    var fileKeys: [String: HSRPKey] = [:]
+    var fileKeys: [String: SecretBytes] = [:]
     var keyChainTimer: TimerToken?
     /// Chains whose lifetimes leave no key, as was said already.
     var overdueKeyChains: Set<String> = []

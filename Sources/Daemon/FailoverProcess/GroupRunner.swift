@@ -8,6 +8,7 @@ import LinuxIO
 import Netlink
 import Primitives
 import Recording
+import SecureChannel
 
 /// What a group needs from the process around it.
 protocol GroupSurroundings: AnyObject {
@@ -60,6 +61,8 @@ final class GroupRunner {
     /// Where the virtual address goes: the macvlan, or the interface itself with `use-bia`.
     private(set) var carrierIndex: UInt32?
     private(set) var port: HelloPort?
+    /// The key by which messages are proved, if they are.
+    var proofKey: SecretBytes?
     /// Set while the group is being removed.
     private(set) var isRetiring = false
 
@@ -387,6 +390,8 @@ final class GroupRunner {
 
     private func send(_ message: HSRPMessage, fromVirtualMAC: Bool) {
         let source = machine.settings.interfacePrefix.address
+        var message = message
+        if let proofKey { message.prove(from: source) { MessageCode.make(of: $0, key: proofKey) } }
         do {
             if fromVirtualMAC, !usesBurnedInAddress, let interfaceIndex, let virtualMAC {
                 let frame = Frames.hsrp(message, from: source, sourceMAC: virtualMAC)
