@@ -116,7 +116,8 @@ let package = Package(
         tests(
             "Daemon",
             uses: [
-                "SecureChannel", "Recording", "LinuxIO", "Control", "Configuration", "Netlink", "StrongSwan", "Replication",
+                "SecureChannel", "Recording", "LinuxIO", "Control", "Configuration", "Netlink", "StrongSwan",
+                "Replication",
                 "SecurityAssociations", "FirstHop", "Primitives", "CLinux",
             ]),
         tests("havpnctl", uses: ["SecureChannel", "LinuxIO", "Primitives"]),

@@ -143,7 +143,7 @@ public struct Model: Hashable, Sendable {
 
         /// The virtual link-local address where none is written (`ipv6 autoconfig`).
         public var automaticLinkLocal: IPAddress {
-            .ipv6(.linkLocal(.hsrpIPv6(group: UInt16(truncatingIfNeeded: number))))
+            .ipv6(.virtualLinkLocal(.hsrpIPv6(group: UInt16(truncatingIfNeeded: number))))
         }
 
         /// Makes a group with IOS's defaults.

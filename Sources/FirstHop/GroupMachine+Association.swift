@@ -238,9 +238,7 @@ extension GroupMachine {
     /// Asks the peer whether a hint is true.
     mutating func ask(_ hint: Hint, at now: Instant, actions: inout [GroupAction]) {
         let nonce = nextNonce()
-        // Without its SAs there is nothing to be quick for: an Active that is slow to answer keeps them.
-        let isHasty = hint != .activeSilent || !redundancy.isPeerPopulated || redundancy.isLocalHot
-        phase = .questioning(hint, nonce: nonce, until: now + (isHasty ? GroupTiming.answerWait : hold))
+        phase = .questioning(hint, nonce: nonce, until: now + GroupTiming.answerWait)
         actions.append(.sendRole(.question(nonce: nonce), term: term))
     }
 

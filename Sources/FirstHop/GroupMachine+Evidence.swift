@@ -128,7 +128,9 @@ extension GroupMachine {
     /// Asks a silent Active for evidence, and probes the segment meanwhile.
     mutating func askForEvidence(at now: Instant, actions: inout [GroupAction]) {
         let nonce = nextNonce()
-        phase = .questioning(.activeSilent, nonce: nonce, until: now + evidenceWait)
+        // Without its SAs there is nothing to be quick for: an Active that is slow to answer keeps them.
+        let isPatient = redundancy.isPeerPopulated && !redundancy.isLocalHot
+        phase = .questioning(.activeSilent, nonce: nonce, until: now + (isPatient ? hold : evidenceWait))
         segment.isActiveDoubted = false
         actions.append(.sendRole(.evidenceQuestion(nonce: nonce), term: term))
         startProbe(at: now, actions: &actions)

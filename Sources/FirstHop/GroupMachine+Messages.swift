@@ -42,7 +42,7 @@ extension GroupMachine {
 
     /// With the association up, an Active of a life that nobody knows and of an older term is a recording: the peer would
     /// have told its term there.
-    private mutating func refusalOfProof(in message: HSRPMessage, from source: IPv4Address) -> HelloRefusal? {
+    private mutating func refusalOfProof(in message: HSRPMessage, from source: IPAddress) -> HelloRefusal? {
         guard let mode = settings.proofMode else { return nil }
         guard let proof = message.proof else { return mode == .enforce ? .badProof : nil }
         guard proof.isGenuine else { return .badProof }

@@ -9,7 +9,7 @@ public import Primitives
 /// checks the code (HMAC-SHA256, cut to 16 bytes), for this room has no such function:
 ///
 ///     type 213 · length 44 · edition 1 · 0 0 0 · life 8 · term 8 · count 8 · code 16
-public struct HSRPProof: Hashable, Sendable {
+public struct HSRPProof: Hashable, Sendable, Codable {
     /// Names the sender's life, from one start of its group to the next.
     public var life: UInt64
     /// The sender's term.
@@ -37,7 +37,7 @@ public struct HSRPProof: Hashable, Sendable {
     }
 
     /// What the code is made of: the address that the message is sent from, and all of the message.
-    public func input(from source: IPv4Address) -> [UInt8] { source.octets + covered }
+    public func input(from source: IPAddress) -> [UInt8] { source.octets + covered }
 
     /// Reads a piece's value, which lies in a payload that the code covers whole.
     init(_ value: ArraySlice<UInt8>, in payload: ArraySlice<UInt8>) throws(DecodeError) {
@@ -64,7 +64,7 @@ public struct HSRPProof: Hashable, Sendable {
 
 extension HSRPMessage {
     /// Puts the code into the message's proof, if it has one; the message must not be changed afterwards.
-    public mutating func prove(from source: IPv4Address, _ code: ([UInt8]) -> [UInt8]) {
+    public mutating func prove(from source: IPAddress, _ code: ([UInt8]) -> [UInt8]) {
         guard var proof else { return }
         proof.code = [UInt8](repeating: 0, count: HSRPProof.codeByteCount)
         self.proof = proof
@@ -76,7 +76,7 @@ extension HSRPMessage {
 }
 
 /// How far a node insists on proofs: the three steps in which a pair comes to use them without a pause.
-public enum ProofMode: UInt8, Sendable, CaseIterable {
+public enum ProofMode: UInt8, Sendable, CaseIterable, Codable {
     /// Sends none; a wrong or repeated one is refused.
     case receiveOnly
     /// Sends them, and believes messages without one as well.
@@ -99,7 +99,7 @@ struct ReplayGuard: Sendable {
     }
 
     private struct Sender {
-        var address: IPv4Address
+        var address: IPAddress
         var life: UInt64
         var count: UInt64
         var former: [UInt64] = []
@@ -111,7 +111,7 @@ struct ReplayGuard: Sendable {
     /// Whether a genuine message is new; then it is not any more.
     ///
     /// Of a life that is not known yet nothing says whether it is the sender's present one, so that `isPlausible` has to.
-    mutating func admits(_ proof: HSRPProof, from address: IPv4Address, isPlausible: Bool) -> Bool {
+    mutating func admits(_ proof: HSRPProof, from address: IPAddress, isPlausible: Bool) -> Bool {
         let index = senders.firstIndex { $0.address == address }
         var sender = index.map { senders[$0] }
         if var known = sender {

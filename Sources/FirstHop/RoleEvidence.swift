@@ -3,7 +3,7 @@
 import ByteCodec
 
 /// How a probe of a neighbour on the segment ended.
-public enum ProbeResult: UInt8, Hashable, Sendable {
+public enum ProbeResult: UInt8, Hashable, Sendable, Codable {
     /// There is no neighbour to ask: none is configured, and no VPN peer is reached over this segment.
     case impossible = 0
     /// It answered.
@@ -13,7 +13,7 @@ public enum ProbeResult: UInt8, Hashable, Sendable {
 }
 
 /// What an Active shows of itself when its hellos are lost (DESIGN §5).
-public struct RoleEvidence: Hashable, Sendable, CustomStringConvertible {
+public struct RoleEvidence: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The lease of the virtual address was renewed in time.
     public var isLeaseRenewed = true
     /// The interface has carrier.

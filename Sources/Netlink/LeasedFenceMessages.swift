@@ -47,7 +47,7 @@ extension RuleRequest {
 extension RouteRequest {
     /// Adds `prohibit default` behind every other route of a table; the kernel answers EEXIST if it stands already.
     public static func addProhibition(_ family: IPAddress.Family, table: UInt32) -> NetlinkRequest {
-        let prohibit: UInt8 = 7
+        let prohibit: UInt8 = 8
         var request = NetlinkRequest(
             type: RouteMessage.newRoute,
             flags: NetlinkFlags.create | NetlinkFlags.exclusive | NetlinkFlags.acknowledge,

@@ -72,10 +72,10 @@ public struct IPv6Address: Hashable, Comparable, Sendable, CustomStringConvertib
         }
     }
 
-    /// The link-local address of an interface with that MAC: fe80::/64 and its modified EUI-64 (RFC 4291, appendix A).
-    public static func linkLocal(_ mac: MACAddress) -> IPv6Address {
-        let upper = mac.value >> 24 ^ 0x02_0000
-        return IPv6Address(high: 0xfe80 << 48, low: upper << 40 | 0xff_fe00_0000 | mac.value & 0xff_ffff)
+    /// The link-local address that routers make of a virtual MAC: fe80::/64 and its EUI-64, without the inverted bit by
+    /// which interfaces tell addresses that are unique (reference first-hop §1.8).
+    public static func virtualLinkLocal(_ mac: MACAddress) -> IPv6Address {
+        IPv6Address(high: 0xfe80 << 48, low: (mac.value >> 24) << 40 | 0xff_fe00_0000 | mac.value & 0xff_ffff)
     }
 
     /// Whether the address counts on one link alone (fe80::/10).

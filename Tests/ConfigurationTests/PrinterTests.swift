@@ -86,7 +86,7 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
                 group.virtualAddress =
                     Bool.random(using: &generator)
                     ? group.automaticLinkLocal : IPAddress(high: 0xfe80 << 48, low: UInt64(number) + 1)
-                group.globalAddresses = ([1, 2] as [UInt64]).filter { _ in Bool.random(using: &generator) }.map {
+                group.globalAddresses = ([1, 2] as [UInt64]).filter { $0 == 1 || Bool.random(using: &generator) }.map {
                     host in
                     let high = 0x2001_0db8_0000_0000 | UInt64(block) << 16 | UInt64(number)
                     return IPv6Prefix(address: IPv6Address(high: high, low: host), length: [64, 128][Int(host) - 1])

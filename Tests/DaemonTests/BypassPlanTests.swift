@@ -73,7 +73,7 @@ import Testing
 
     @Test("inbound policies, those without a tunnel and a network too many are not taken")
     func others() throws {
-        let any = IPPrefix(address: .any, length: 0)
+        let any = IPPrefix(address: .any(.ipv4), length: 0)
         #expect(BypassPlan.Network(policy(any, priority: 5, direction: .inbound)) == nil)
         var transport = policy(any, priority: 5)
         transport.templates[0].mode = 0

@@ -16,7 +16,7 @@ final class FailoverBench {
     var told: [ProcessMessage] = []
     private var revision: UInt32 = 0
 
-    static let virtual = IPv4Address(10, 1, 0, 100)
+    static let virtual = IPAddress(10, 1, 0, 100)
     /// One group that is Active half a second after its start.
     static let text = """
         interface eth1
@@ -47,7 +47,7 @@ final class FailoverBench {
         let (ours, theirs) = try MessageSocket.pair()
         supervisor = try ProcessChannel(ours.take(), peer: .failover, on: reactor)
         let channel = try ProcessChannel(theirs.take(), peer: .supervisor, on: reactor)
-        node = try FailoverNode(supervisor: channel, isResuming: false, on: reactor)
+        node = try FailoverNode(supervisor: channel, on: reactor)
         supervisor.onMessage = { [unowned self] message, _ in told.append(message) }
     }
 
@@ -83,6 +83,11 @@ final class FailoverBench {
         try #require(node.groups[.init(interface: interface, number: number)])
     }
 
+    /// The group's state; nil while there is no such group, as between a machine that leaves and its successor.
+    func state(_ number: Int = 10, on interface: String = "eth1") -> HSRPState? {
+        node.groups[.init(interface: interface, number: number)]?.machine.state
+    }
+
     func becomeActive() throws {
         try configure()
         try wait { node.groups.values.allSatisfy { $0.machine.state == .active } }
@@ -102,12 +107,12 @@ final class FailoverBench {
         try addresses().contains(AddressOnLink(link: link, address: Self.virtual))
     }
 
-    func fences() throws -> [IPv4Address] {
+    func fences() throws -> [IPAddress] {
         try KernelNetwork().ownFences().compactMap { $0.source?.address }
     }
 
     struct AddressOnLink: Hashable {
         var link: String
-        var address: IPv4Address
+        var address: IPAddress
     }
 }

@@ -99,13 +99,13 @@ struct FailoverKernelTests {
         try FailoverBench.run { bench in
             try bench.becomeActive()
             #expect(FailoverBench.ip("link delete eth1"))
-            try bench.wait { (try? bench.group().machine.state) == .initial }
+            try bench.wait { bench.state() == .initial }
             #expect(try bench.fences() == [FailoverBench.virtual])
             for words in [
                 "link add eth1 type veth peer name sw1", "link set sw1 up", "address add 10.1.0.3/24 dev eth1",
                 "link set eth1 up",
             ] { #expect(FailoverBench.ip(words)) }
-            try bench.wait { (try? bench.group().machine.state) == .active }
+            try bench.wait { bench.state() == .active }
             #expect(try bench.holdsAddress())
             #expect(try bench.fences() == [])
         }
@@ -116,11 +116,11 @@ struct FailoverKernelTests {
         try FailoverBench.run { bench in
             try bench.becomeActive()
             #expect(FailoverBench.ip("link set eth1 down") && FailoverBench.ip("link set eth1 name lan1"))
-            try bench.wait { (try? bench.group().machine.state) == .initial }
+            try bench.wait { bench.state() == .initial }
             try bench.wait { bench.node.kernel.link(named: "hsrp-eth1-10") == nil }
             #expect(try bench.addresses().allSatisfy { $0.address != FailoverBench.virtual })
             #expect(FailoverBench.ip("link set lan1 name eth1") && FailoverBench.ip("link set eth1 up"))
-            try bench.wait { (try? bench.group().machine.state) == .active }
+            try bench.wait { bench.state() == .active }
             #expect(try bench.holdsAddress())
         }
     }
@@ -131,9 +131,9 @@ struct FailoverKernelTests {
             try bench.becomeActive()
             #expect(bench.node.counters["hello.rejoined"] == nil)
             #expect(FailoverBench.ip("link set sw1 down"))
-            try bench.wait { (try? bench.group().machine.state) == .initial }
+            try bench.wait { bench.state() == .initial }
             #expect(FailoverBench.ip("link set sw1 up"))
-            try bench.wait { (try? bench.group().machine.state) == .active }
+            try bench.wait { bench.state() == .active }
             #expect(bench.node.counters["hello.rejoined"] == 1)
         }
     }

@@ -66,7 +66,7 @@ struct ReloadTests {
             #expect(bench.node.counters["kernel.refused"] == nil)
             // And back.
             try bench.configure(Self.before)
-            try bench.wait { (try? bench.group().machine.state) == .active }
+            try bench.wait { bench.state() == .active }
             #expect(Traces(try bench.group(20, on: "eth2")) == other)
             #expect(try bench.holdsAddress())
         }
@@ -83,7 +83,7 @@ struct ReloadTests {
     func everyState(more: String, state: HSRPState) throws {
         try FailoverBench.run { bench in
             try bench.configure(FailoverBench.text + more)
-            try bench.wait { (try? bench.group().machine.state) == state }
+            try bench.wait { bench.state() == state }
             try bench.run(milliseconds: 30)
             let before = Traces(try bench.group())
             let deadline = try bench.group().machine.startDeadline

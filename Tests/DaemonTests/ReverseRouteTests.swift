@@ -59,7 +59,7 @@ import Testing
             policy(IPPrefix(address: IPAddress(10, 9, 9, 9), length: 24), peer: peer),
             policy(branch, peer: IPAddress(10, 1, 0, 6)),
             policy(branch, peer: peer, source: IPAddress(10, 1, 0, 3)),
-            policy(IPPrefix(address: .any, length: 0), peer: peer),
+            policy(IPPrefix(address: .any(.ipv4), length: 0), peer: peer),
             policy(IPPrefix(address: IPAddress(10, 1, 0, 0), length: 24), peer: peer),
         ]
         let network = IPPrefix(address: IPAddress(10, 9, 9, 0), length: 24)

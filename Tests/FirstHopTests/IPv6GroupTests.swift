@@ -10,7 +10,7 @@ import Testing
 @Suite struct IPv6GroupTests {
     static let own = IPAddress(high: 0xfe80 << 48, low: 0x0000_5eff_fe10_0003)
     static let other = IPAddress(high: 0xfe80 << 48, low: 0x0000_5eff_fe10_0009)
-    static let virtual = IPAddress(.linkLocal(.hsrpIPv6(group: 10)))
+    static let virtual = IPAddress(.virtualLinkLocal(.hsrpIPv6(group: 10)))
     static let global = IPAddress(high: 0x2001_0db8_0001_0000, low: 0x100)
 
     static func message(_ operation: HSRPMessage.Operation = .hello, _ state: HSRPState = .active) -> HSRPMessage {
@@ -109,7 +109,10 @@ import Testing
         let outside = IPAddress(high: 0x2001_0db8_0001_0000, low: 9)
         let hello = Self.message(.hello, .standby)
         #expect(router.at(20_100, .messageReceived(hello, from: outside)).counted == ["hello.offLink"])
-        #expect(router.at(20_100, .messageReceived(hello, from: Self.own)).counted == ["hello.looped"])
+        var looped = hello
+        looped.identifier = router.machine.settings.identifier
+        #expect(router.at(20_100, .messageReceived(looped, from: Self.own)).counted == ["hello.looped"])
+        #expect(router.at(20_100, .messageReceived(hello, from: Self.own)).counted == ["hello.duplicateAddress"])
         #expect(router.at(20_100, .messageReceived(hello, from: Self.other)).counted == ["hello.received"])
         #expect(router.machine.standbyRouter?.address == Self.other)
         // Equal priority: the higher address wins.

@@ -115,8 +115,8 @@ import Testing
     @Test("every operation in every state at every priority from every kind of source leaves a group that goes on")
     func everyCombination() {
         let sources = [
-            Router.peer, Router.stranger, IPv4Address(10, 1, 0, 3), IPv4Address(10, 2, 0, 1), IPv4Address.any,
-            IPv4Address(255, 255, 255, 255), Router.virtual,
+            Router.peer, Router.stranger, IPAddress(10, 1, 0, 3), IPAddress(10, 2, 0, 1), IPAddress.any(.ipv4),
+            IPAddress(255, 255, 255, 255), Router.virtual,
         ]
         for start in 0..<4 {
             for operation in [HSRPMessage.Operation.hello, .coup, .resign] {

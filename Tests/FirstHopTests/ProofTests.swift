@@ -109,7 +109,7 @@ import Testing
     @Test("a message counts once; what is older than the last one does not count")
     func replay() {
         var router = Self.router(.enforce)
-        func verdict(_ message: HSRPMessage, from source: IPv4Address = Router.peer) -> String? {
+        func verdict(_ message: HSRPMessage, from source: IPAddress = Router.peer) -> String? {
             router.at(100, .messageReceived(message, from: source)).counted.first
         }
         #expect(verdict(Self.hello(count: 5)) == "hello.received")
@@ -147,13 +147,13 @@ import Testing
     @Test("the memory of senders and lives is bounded, and the ones heard last stay")
     func bounds() {
         var router = Self.router(.enforce)
-        func verdict(_ message: HSRPMessage, from source: IPv4Address) -> String? {
+        func verdict(_ message: HSRPMessage, from source: IPAddress) -> String? {
             router.at(100, .messageReceived(message, from: source)).counted.first
         }
         for host in UInt8(20)..<40 {
-            #expect(verdict(Self.hello(count: 5, state: .speak), from: IPv4Address(10, 1, 0, host)) == "hello.received")
+            #expect(verdict(Self.hello(count: 5, state: .speak), from: IPAddress(10, 1, 0, host)) == "hello.received")
         }
-        #expect(verdict(Self.hello(count: 5, state: .speak), from: IPv4Address(10, 1, 0, 39)) == "hello.replayed")
+        #expect(verdict(Self.hello(count: 5, state: .speak), from: IPAddress(10, 1, 0, 39)) == "hello.replayed")
         for life in UInt64(100)..<140 {
             #expect(verdict(Self.hello(life: life, count: 1), from: Router.peer) == "hello.received")
         }

@@ -129,7 +129,7 @@ import Testing
         }
         _ = router.at(0, .interfaceChanged(isUp: true))
         let hello = Router.message(.hello, .active, priority: 90, hello: 1, hold: 4)
-        for wrong in [IPv4Address.any, IPv4Address(10, 2, 0, 1), router.address] {
+        for wrong in [IPAddress.any(.ipv4), IPAddress(10, 2, 0, 1), router.address] {
             let hello = Router.message(.hello, .active, priority: 90, virtual: wrong)
             #expect(router.at(50, .messageReceived(hello, from: Router.stranger)).steps == [])
         }
@@ -141,7 +141,7 @@ import Testing
         // Kept: the fence in the kernel belongs to it.
         _ = router.at(200, .fitnessChanged(isFit: false))
         #expect(router.at(300, .fitnessChanged(isFit: true)).steps == ["Initial -> Listen"])
-        let other = Router.message(.hello, .active, priority: 90, virtual: IPv4Address(10, 1, 0, 101))
+        let other = Router.message(.hello, .active, priority: 90, virtual: IPAddress(10, 1, 0, 101))
         let actions = router.at(400, .messageReceived(other, from: Router.stranger))
         #expect(actions.warnings.first?.hasPrefix("HSRP-4-DIFFVIP1") == true)
         #expect(router.machine.virtualAddress == Router.virtual)
@@ -150,7 +150,7 @@ import Testing
     @Test("an Active with another virtual address is named once a minute, and believed as in IOS")
     func otherVirtualAddress() {
         var router = Router.listening()
-        let other = Router.message(.hello, .active, priority: 120, virtual: IPv4Address(10, 1, 0, 101))
+        let other = Router.message(.hello, .active, priority: 120, virtual: IPAddress(10, 1, 0, 101))
         let actions = router.at(100, .messageReceived(other, from: Router.stranger))
         #expect(actions.counted == ["hello.received", "hello.otherAddress"])
         #expect(
@@ -164,7 +164,7 @@ import Testing
         #expect(router.at(60_200, .messageReceived(other, from: Router.stranger)).warnings.count == 1)
         // Only the Active's address matters.
         var speaking = Router.listening()
-        let speaker = Router.message(.hello, .speak, priority: 1, virtual: IPv4Address(10, 1, 0, 101))
+        let speaker = Router.message(.hello, .speak, priority: 1, virtual: IPAddress(10, 1, 0, 101))
         #expect(speaking.at(100, .messageReceived(speaker, from: Router.stranger)).warnings.isEmpty)
     }
 

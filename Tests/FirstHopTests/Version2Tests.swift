@@ -65,7 +65,7 @@ import Testing
 
     @Test(
         "a wrong version, op code, state, family, group, priority or length is refused",
-        arguments: [(1, 39), (1, 200), (2, 1), (2, 3), (3, 3), (4, 7), (5, 6), (6, 0x10), (14, 1), (16, 1), (43, 7)])
+        arguments: [(1, 39), (1, 200), (2, 1), (2, 3), (3, 3), (4, 7), (5, 7), (6, 0x10), (14, 1), (16, 1), (43, 7)])
     func invalidField(offset: Int, value: UInt8) {
         var bytes = Self.hello
         bytes[offset] = value

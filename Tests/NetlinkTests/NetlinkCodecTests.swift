@@ -82,7 +82,7 @@ struct NetlinkCodecTests {
         #expect(try attributes.first(RouteAttribute.expires)?.host(UInt32.self) == 3)
         let prohibition = try #require(
             try RouteInfo(parsing: echo(RouteRequest.addProhibition(.ipv6, table: 0x4000_0007))))
-        #expect(prohibition.kind == 7 && prohibition.destination.length == 0 && prohibition.metric == 0xffff_fffe)
+        #expect(prohibition.kind == 8 && prohibition.destination.length == 0 && prohibition.metric == 0xffff_fffe)
     }
 
     @Test("what was built can be read back")

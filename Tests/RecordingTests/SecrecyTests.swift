@@ -28,7 +28,7 @@ struct SecrecyTests {
         // A key of the same length that is not ours, and a digest that was sent from elsewhere.
         let foreign = try Self.key(Self.foreign)
         group.hearHello(priority: 90, at: 2000) { $0.sign(with: foreign, from: peer) }
-        group.hearHello(priority: 91, at: 2500) { $0.sign(with: secret, from: IPv4Address(10, 1, 0, 9)) }
+        group.hearHello(priority: 91, at: 2500) { $0.sign(with: secret, from: IPAddress(10, 1, 0, 9)) }
         #expect(group.machine.activeRouter?.priority == 200)
         // The key rolls over; the former one is believed for a while.
         var settings = group.machine.settings

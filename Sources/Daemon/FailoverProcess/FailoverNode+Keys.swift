@@ -33,7 +33,7 @@ extension FailoverNode {
     }
 
     /// Hands a message to its group, its proof looked at before.
-    func deliver(_ message: HSRPMessage, from source: IPv4Address, to runner: GroupRunner) {
+    func deliver(_ message: HSRPMessage, from source: IPAddress, to runner: GroupRunner) {
         guard let proof = message.proof, let key = runner.proofKey else {
             return runner.handle(.messageReceived(message, from: source))
         }

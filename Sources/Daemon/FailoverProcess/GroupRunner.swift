@@ -425,14 +425,15 @@ final class GroupRunner {
     private func startProbe() {
         probe?.end()
         probe = nil
+        // An IPv6 group has no probe in this release: nobody is asked, and nothing moves for want of an answer.
         guard let interfaceIndex, let mac = surroundings.kernel.links[interfaceIndex]?.mac,
+            let own = machine.settings.interfacePrefix.address.ipv4,
             let target = configured.probe ?? surroundings.neighbour(behind: interfaceIndex),
-            machine.settings.peerAddresses?.contains(target) != true
+            machine.settings.peerAddresses?.contains(IPAddress(target)) != true
         else { return pending.append(.probeFinished(.impossible)) }
         do {
             probe = try SegmentProbe(
-                target, from: machine.settings.interfacePrefix.address, mac: mac, interfaceIndex: interfaceIndex,
-                on: surroundings.reactor
+                target, from: own, mac: mac, interfaceIndex: interfaceIndex, on: surroundings.reactor
             ) { [weak self] in
                 self?.probe = nil
                 self?.handle(.probeFinished(.answered))

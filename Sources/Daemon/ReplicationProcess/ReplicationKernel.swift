@@ -64,7 +64,7 @@ extension RedundancyFacts {
         facts.areCountersInstalled = true
         facts.areNumbersStale =
             replicator.machine.raisesLeft > 0
-            || (facts.isActive == false && replicator.machine.areNumbersStale(at: reactor.now))
+            || (facts.isActive == false && replicator.machine.areNumbersStale(at: Reactor.now()))
         facts.kernelFault = replicator.standbyFault
         return facts
     }

@@ -184,8 +184,8 @@ final class ReplicationProcess {
                 .role(.answer(nonce: RoleMessage.briefing, isActive: isPeerActive), group: role.group, term: term))
         }
         if let status = redundancy.status { channel.send(.redundancyChanged(status)) }
-        if let toldNeighbour {
-            channel.send(.neighbour(toldNeighbour.gateway, interfaceIndex: toldNeighbour.interfaceIndex))
+        if let toldNeighbour, let gateway = toldNeighbour.gateway.ipv4 {
+            channel.send(.neighbour(gateway, interfaceIndex: toldNeighbour.interfaceIndex))
         }
     }
 

@@ -213,9 +213,10 @@ extension ReplicationProcess {
 
     /// Failover probes the segment toward the VPN peers when hellos are lost.
     private func tellNeighbour() {
-        guard let neighbour = kernel?.neighbour(), neighbour != toldNeighbour else { return }
+        guard let neighbour = kernel?.neighbour(), neighbour != toldNeighbour, let gateway = neighbour.gateway.ipv4
+        else { return }
         toldNeighbour = neighbour
-        failover?.send(.neighbour(neighbour.gateway, interfaceIndex: neighbour.interfaceIndex))
+        failover?.send(.neighbour(gateway, interfaceIndex: neighbour.interfaceIndex))
     }
 
     /// Neither node is Active, and so neither sends.
