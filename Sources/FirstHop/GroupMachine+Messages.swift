@@ -136,15 +136,22 @@ extension GroupMachine {
             receiveActiveHello(message, from: router, isBetter: better, at: now, actions: &actions)
         case .standby:
             standbyRouter = router
-            guard !isPrepared else { return }
+            guard !isPrepared, !isActiveStartedAnew(source) else { return }
             let event: TableEvent = better ? .higherStandby(message) : .lowerStandby(message)
             apply(event, reason: "hello of \(source)", at: now, actions: &actions)
         case .speak:
-            guard better, !isPrepared else { return }
+            guard better, !isPrepared, !isActiveStartedAnew(source) else { return }
             apply(.higherSpeaker, reason: "hello of \(source)", at: now, actions: &actions)
         case .initial, .learn, .listen:
             actions.append(.count("hello.unexpectedState"))
         }
+    }
+
+    /// Whether this is our Standby's own Active, which died and stands for election with the better priority.
+    ///
+    /// It has lost the SAs, and this node may have them: priority does not send it away before the Active counts as silent.
+    private func isActiveStartedAnew(_ source: IPAddress) -> Bool {
+        state == .standby && redundancy.isStateful && isPeer(source) && activeSeen?.address == source
     }
 
     private mutating func receiveActiveHello(

@@ -45,6 +45,24 @@ import Testing
         #expect(done.contains("Standby -> Active"))
     }
 
+    @Test("an Active that died and stands for election does not send its Standby away before it counts as silent")
+    func activeStartedAnew() {
+        var lost = RedundancyStatus(isStateful: true)
+        lost.isPeerPopulated = true
+        var router = Self.standby(lost)
+        for (at, state) in [(25_000, HSRPState.speak), (26_000, .speak), (27_000, .standby), (29_000, .standby)] {
+            _ = router.at(at, .messageReceived(Router.message(.hello, state, priority: 105), from: Router.peer))
+            #expect(router.machine.state == .standby)
+        }
+        _ = router.run(until: 30_000)
+        #expect(router.machine.state == .active)
+        // Anybody else is better by the table.
+        var plain = Self.standby(lost)
+        _ = plain.at(
+            25_000, .messageReceived(Router.message(.hello, .speak, priority: 105), from: Router.stranger))
+        #expect(plain.machine.state == .listen)
+    }
+
     @Test("a Standby that wakes late reads what the Active said before it calls it silent")
     func wakesLate() {
         var router = Self.standby(RedundancyStatus(isStateful: true))
