@@ -19,7 +19,7 @@ struct FailoverKernelTests {
                 try bench.run(milliseconds: 50)
                 #expect(FailoverBench.ip("address delete 10.1.0.100/32 dev hsrp-eth1-10"))
                 let took = try bench.wait { (try? bench.holdsAddress()) ?? false }
-                #expect(took < .milliseconds(50))
+                #expect(took < .seconds(2))
             }
             #expect(bench.node.counters["kernel.addressRepaired", default: 0] >= 2)
             #expect(try bench.group().machine.stateChangeCount == 4)
@@ -35,7 +35,7 @@ struct FailoverKernelTests {
             #expect(FailoverBench.ip("rule delete preference \(FencePreference.value)"))
             #expect(try bench.fences() == [])
             let took = try bench.wait { (try? bench.fences()) == [FailoverBench.virtual] }
-            #expect(took < .milliseconds(50))
+            #expect(took < .seconds(2))
             #expect(bench.node.counters["kernel.fenceRepaired"] == 1)
         }
     }
@@ -48,7 +48,7 @@ struct FailoverKernelTests {
             #expect(
                 FailoverBench.ip(
                     "rule add from 10.1.0.100 prohibit preference \(FencePreference.value) protocol \(tag)"))
-            #expect(try bench.wait { (try? bench.fences()) == [] } < .milliseconds(100))
+            #expect(try bench.wait { (try? bench.fences()) == [] } < .seconds(2))
         }
     }
 
@@ -59,7 +59,7 @@ struct FailoverKernelTests {
             let before = try #require(try bench.group().carrierIndex)
             #expect(FailoverBench.ip("link delete hsrp-eth1-10"))
             let took = try bench.wait { (try? bench.holdsAddress()) ?? false }
-            #expect(took < .milliseconds(50))
+            #expect(took < .seconds(2))
             let after = try #require(try bench.group().carrierIndex)
             #expect(after != before)
             try bench.run(milliseconds: 20)
