@@ -24,7 +24,7 @@ def _port(router, *words):
 
 
 def _count(gateway, name):
-    return gateway.json("show counters")["counters"].get(name, 0)
+    return gateway.counters().get(name, 0)
 
 
 @scenario("hellos are lost between the nodes and r5 answers the active: nobody moves, it is asked each second")
