@@ -69,14 +69,14 @@ struct LeasedFenceTests {
                     destination: entry.destination, gateway: entry.gateway, interfaceIndex: entry.interfaceIndex ?? 0)
             }
             #expect(routes.map(\.destination.length) == [64, 0] && routes[1].gateway?.description == "2001:db8:1::1")
-            let leases = routes.map { RouteRequest.lease($0, table: Self.table, seconds: 1) }
+            let leases = routes.map { RouteRequest.lease($0, table: Self.table, seconds: 3) }
             #expect(try socket.batch(leases) == [0, 0])
             #expect(refusal(socket, near) == nil && refusal(socket, away) == nil)
-            usleep(700_000)
+            usleep(1_600_000)
             #expect(try socket.batch(leases) == [SystemCode.exists, SystemCode.exists])
-            usleep(700_000)
+            usleep(1_600_000)
             #expect(refusal(socket, near) == nil && refusal(socket, away) == nil)
-            usleep(800_000)
+            usleep(2_800_000)
             #expect(refusal(socket, near) == EACCES && refusal(socket, away) == EACCES)
             // Who has forgotten that they were there leases them anew.
             _ = try socket.batch(leases)
