@@ -22,8 +22,8 @@ extension FuzzTarget {
         let payload = bytes.dropFirst()
         let version: HSRPVersion = payload.first == 0 ? .one : .two
         guard case .message(var message)? = try? HSRPDatagram(parsing: payload, version: version) else { return }
-        let source = IPv4Address(10, 1, 0, 9)
-        message.sign(with: first & 1 == 0 ? key : foreign, from: first & 2 == 0 ? source : IPv4Address(10, 1, 0, 8))
+        let source = IPAddress(10, 1, 0, 9)
+        message.sign(with: first & 1 == 0 ? key : foreign, from: first & 2 == 0 ? source : IPAddress(10, 1, 0, 8))
         // What is signed is what comes out of the wire again.
         guard case .message(let again)? = try? HSRPDatagram(parsing: message.bytes[...], version: version) else {
             preconditionFailure("a signed message does not survive its own encoding")
@@ -31,8 +31,8 @@ extension FuzzTarget {
         precondition(again == message, "a signed message is another one behind the wire")
         var settings = GroupSettings(
             version: version, group: message.group,
-            interfacePrefix: IPv4Prefix(address: IPv4Address(10, 1, 0, 3), length: 24),
-            virtualAddress: IPv4Address(10, 1, 0, 100))
+            interfacePrefix: IPPrefix(address: IPAddress(10, 1, 0, 3), length: 24),
+            virtualAddress: IPAddress(10, 1, 0, 100))
         settings.authentication = .keys(sending: key, accepting: [key])
         var machine = GroupMachine(
             settings: settings, priority: 100, redundancy: RedundancyStatus(isStateful: false), seed: 1)
@@ -97,7 +97,7 @@ extension FuzzTarget {
     func replicate(_ bytes: [UInt8]) {
         let margin = SequenceMargin.Settings(
             outboundInterval: 100_000, reportInterval: .seconds(1), hold: .seconds(3), lease: .seconds(1))
-        let table = KernelTable(ends: [SAAddress(IPv4Address(10, 1, 0, 100))], inboundInterval: 1000)
+        let table = KernelTable(ends: [IPAddress(10, 1, 0, 100)], inboundInterval: 1000)
         var machine = ReplicaMachine(table: table, settings: margin)
         var actions: [ReplicaMachine.Action] = []
         var (reader, sequence) = (ByteReader(bytes), UInt64(0))

@@ -65,11 +65,11 @@ enum Seeds {
                 var message = HSRPMessage(
                     version: version, operation: operation, state: .active, helloMilliseconds: 3000,
                     holdMilliseconds: 10_000, priority: 105, group: 10, authentication: .text(.cisco),
-                    virtualAddress: IPv4Address(10, 1, 0, 100))
+                    virtualAddress: IPAddress(10, 1, 0, 100))
                 if version == .two { message.identifier = MACAddress(0x0200_0000_0001) }
                 all.append(message)
                 guard let key = FuzzTarget.key else { continue }
-                message.sign(with: key, from: IPv4Address(10, 1, 0, 9))
+                message.sign(with: key, from: IPAddress(10, 1, 0, 9))
                 all.append(message)
             }
         }
@@ -95,7 +95,7 @@ enum Seeds {
     }
 
     private static var frames: [Frame] {
-        let identity = SAIdentity(destination: IPv4Address(10, 1, 0, 5), spi: 0xc01b_75e7)
+        let identity = SAIdentity(destination: IPAddress(10, 1, 0, 5), spi: 0xc01b_75e7)
         let report = StateReport(state: .standbyHot, term: 3, isActive: false, journal: JournalState())
         return [
             .hello(hello), .snapshotBegin(sequence: 1, count: 1), .record(sequence: 2, bytes: SecretBytes([1, 2, 3])),
@@ -107,8 +107,8 @@ enum Seeds {
     }
 
     private static var kernelRecords: [KernelRecord] {
-        let key = SAKey(destination: SAAddress(IPv4Address(10, 1, 0, 5)), spi: 0xc01b_75e7)
-        var sa = ReplicatedSA(key: key, source: SAAddress(IPv4Address(10, 1, 0, 100)))
+        let key = SAKey(destination: SAAddress(IPAddress(10, 1, 0, 5)), spi: 0xc01b_75e7)
+        var sa = ReplicatedSA(key: key, source: SAAddress(IPAddress(10, 1, 0, 100)))
         sa.aead = ReplicatedSA.Algorithm(
             name: "rfc4106(gcm(aes))", secret: SecretBytes([UInt8](repeating: 7, count: 20)), truncationBits: 128)
         sa.replay = KernelReplay(
@@ -127,11 +127,11 @@ enum Seeds {
         runs.last = "exit status 1"
         var report = ProbeReport(object: 7, observation: Observation(isUp: false, reason: "timeout"))
         report.runs = runs
-        let held = HeldAddress(interfaceIndex: 9, address: IPv4Address(10, 1, 0, 100), prefixLength: 32)
+        let held = HeldAddress(interfaceIndex: 9, address: IPAddress(10, 1, 0, 100), prefixLength: 32)
         return [
             .configuration(revision: 1, text: Array("hostname R3\n".utf8)), .descriptor(.vici, peer: .replication),
             .observed(report), .observed(ProbeReport(object: 7, observation: nil)),
-            .holding(addresses: [held], isPeerHot: true), .fences(addresses: [IPv4Address(10, 1, 0, 100)]),
+            .holding(addresses: [held], isPeerHot: true), .fences(addresses: [IPAddress(10, 1, 0, 100)]),
             .redundancyChanged(RedundancyStatus(isStateful: true)), .roleChanged(isActive: true, group: 10, term: 3),
             .role(.answer(nonce: 9, isActive: true), group: 10, term: 3), .query(number: 5, text: Array("{}".utf8)),
             .keyFileMissing(path: "/etc/havpn/hello.key", reason: "does not exist"),
