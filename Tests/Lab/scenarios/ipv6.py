@@ -154,7 +154,7 @@ def read_by_others(world):
     names += [f"hsrp2.{name}" for name in (
         "version", "opcode", "state", "ipversion", "group", "identifier", "priority", "hellotime", "holdtime",
         "virt_ip_v6", "auth_data")]
-    hellos = _tshark(seen.path, "hsrp2", names)
+    hellos = _tshark(seen.path, "hsrp", names)
     own = {router: _link_local(router) for router in ("r3", "r4")}
     for router, priority, state in (("r3", "105", "6"), ("r4", "100", "5")):
         last = [packet for packet in hellos if packet["ipv6.src"] == own[router]][-3:]
