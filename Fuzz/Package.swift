@@ -39,9 +39,9 @@ let package = Package(
         room("Control", uses: ["Primitives"]),
         // The frames between the daemon's processes; the rest of that room talks to the kernel.
         .target(
-            name: "ProcessFrames", dependencies: ["FirstHop", "Tracking", "ByteCodec", "Primitives"],
+            name: "ProcessFrames", dependencies: ["Netlink", "FirstHop", "Tracking", "ByteCodec", "Primitives"],
             path: "Sources/Rooms/Daemon/Shared",
-            sources: ["ProcessMessage.swift", "ProcessMessage+Codec.swift", "ProbeReport+Codec.swift"],
+            sources: ["GroupChange.swift", "ProcessMessage.swift", "ProcessMessage+Codec.swift", "ProbeReport+Codec.swift"],
             swiftSettings: instrumented),
         .executableTarget(
             name: "havpn-fuzz",

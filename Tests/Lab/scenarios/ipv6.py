@@ -170,7 +170,7 @@ def read_by_others(world):
             expect(found == expected, f"{router} says by tshark {found}, expected is {expected}")
             # The kernel leaves the Standby's checksum to a network card, which a switch of the lab is not.
             expect(router == "r4" or packet["udp.checksum.status"] in ("1", "Good"), "the Active's checksum is wrong")
-    advertised = _tshark(seen.path, "icmpv6.type == 136 && eth.src == " + VIRTUAL_MAC, [
+    advertised = _tshark(seen.path, "icmpv6.type == 136 && icmpv6.opt.linkaddr == " + VIRTUAL_MAC, [
         "ipv6.dst", "ipv6.hlim", "icmpv6.checksum.status", "icmpv6.nd.na.target_address", "icmpv6.nd.na.flag.o",
         "icmpv6.nd.na.flag.s", "icmpv6.opt.linkaddr"])
     unasked = [packet for packet in advertised if packet["ipv6.dst"] == "ff02::1"]
