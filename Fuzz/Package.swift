@@ -41,7 +41,9 @@ let package = Package(
         .target(
             name: "ProcessFrames", dependencies: ["Netlink", "FirstHop", "Tracking", "ByteCodec", "Primitives"],
             path: "Sources/Rooms/Daemon/Shared",
-            sources: ["GroupChange.swift", "ProcessMessage.swift", "ProcessMessage+Codec.swift", "ProbeReport+Codec.swift"],
+            sources: [
+                "GroupChange.swift", "ProcessMessage.swift", "ProcessMessage+Codec.swift", "ProbeReport+Codec.swift",
+            ],
             swiftSettings: instrumented),
         .executableTarget(
             name: "havpn-fuzz",

@@ -107,15 +107,15 @@ enum Seeds {
     }
 
     private static var kernelRecords: [KernelRecord] {
-        let key = SAKey(destination: SAAddress(IPAddress(10, 1, 0, 5)), spi: 0xc01b_75e7)
-        var sa = ReplicatedSA(key: key, source: SAAddress(IPAddress(10, 1, 0, 100)))
+        let key = SAKey(destination: IPAddress(10, 1, 0, 5), spi: 0xc01b_75e7)
+        var sa = ReplicatedSA(key: key, source: IPAddress(10, 1, 0, 100))
         sa.aead = ReplicatedSA.Algorithm(
             name: "rfc4106(gcm(aes))", secret: SecretBytes([UInt8](repeating: 7, count: 20)), truncationBits: 128)
         sa.replay = KernelReplay(
             outbound: 139, inbound: 7, windowPackets: 64, bitmap: [255, 0], usesExtendedStructure: true)
         let policyKey = PolicyKey(direction: .outbound, selector: ReplicatedSelector())
         var policy = ReplicatedPolicy(key: policyKey)
-        policy.templates = [.init(source: SAAddress(high: 1, low: 2), destination: SAAddress(high: 3, low: 4))]
+        policy.templates = [.init(source: IPAddress(high: 1, low: 2), destination: IPAddress(high: 3, low: 4))]
         return [
             .sa(sa), .policy(policy), .removed(.sa(key)), .removed(.policy(policyKey)),
             .numbers([SANumbers(key: key, replay: sa.replay)]),
