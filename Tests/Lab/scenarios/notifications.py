@@ -76,7 +76,7 @@ def _conntrackd(world, processes):
         os.makedirs(f"{system.RUN}/{router}", exist_ok=True)
         run("sysctl", "-q", "-w", "net.netfilter.nf_conntrack_tcp_loose=0", namespace=router, check=False)
         run("nft", "-f", "-", namespace=router, text="table ip firewall { chain forward { type filter hook forward priority 0; "
-            "ct state invalid counter drop; } }")
+            "ct state invalid counter drop; }\n}")
         with open(f"{_SHIPPED}/conntrackd.conf") as file:
             text = file.read()
         if router == "r4":
