@@ -183,7 +183,7 @@ def _flood(seconds):
         return state + struct.pack("!BBBBHII16s", 4, 28, 1, 0, 0, 0x0a010009, 1, digest)
     frames = []
     for number in range(1000):
-        source = f"10.1.0.{10 + number % 90}" if number % 10 else f"10.{20 + number % 100}.{number % 7}.9"
+        source = f"10.1.0.{10 + number % 90}" if number % 10 != 3 else f"10.{20 + number % 100}.{number % 7}.9"
         body = payload(10 if number % 5 else 3000, os.urandom(16))
         frames.append(_frame(source, body[:30] if number % 50 == 49 else body, bytes([2, 0, 0, 0, number >> 8, number & 255])))
     end, sent = time.monotonic() + seconds, 0
