@@ -57,7 +57,7 @@ def _kept(leg):
     return leg
 
 
-@scenario("r3 loses its inside link with IPv6 tunnel ends: the same SAs go on at r4, and back at r3")
+@scenario("r3 loses its inside link with IPv6 tunnel ends: the same SAs go on at r4, and back at r3", long=True)
 def inside_link_lost(world):
     with _routes():
         return _there_and_back(world)
