@@ -11,7 +11,7 @@ import Testing
 /// What others do to the kernel under a running failover process, on a real kernel.
 @Suite("Failover and its kernel", .serialized, .enabled(if: NetworkNamespace.isAvailable))
 struct FailoverKernelTests {
-    @Test("an address that another program deletes is back within 50 ms, and that is said once")
+    @Test("an address that another program deletes is back, and that is said once")
     func stolenAddress() throws {
         try FailoverBench.run { bench in
             try bench.becomeActive()
@@ -26,7 +26,7 @@ struct FailoverKernelTests {
         }
     }
 
-    @Test("a fence that another program deletes is back within 50 ms")
+    @Test("a fence that another program deletes is back")
     func stolenFence() throws {
         try FailoverBench.run { bench in
             try bench.configure(
