@@ -23,7 +23,7 @@ public struct LeasedRoute: Hashable, Sendable {
 /// The parts of an IPv6 fence: a rule that always leads what comes from an address to a table of its own, and there
 /// routes with a lease before a prohibition (DESIGN §4).
 extension RuleRequest {
-    /// Adds the rule `from ADDRESS lookup TABLE`; the kernel answers EEXIST if it stands already.
+    /// Adds the rule `from ADDRESS iif lo lookup TABLE`; the kernel answers EEXIST if it stands already.
     public static func addStanding(address: IPAddress, table: UInt32, preference: UInt32) -> NetlinkRequest {
         standing(
             RouteMessage.newRule, flags: NetlinkFlags.create | NetlinkFlags.exclusive, address, table, preference)

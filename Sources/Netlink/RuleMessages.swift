@@ -16,11 +16,16 @@ public struct RuleInfo: Hashable, Sendable {
 
     /// FRA_TABLE: where the rule leads; nil where it leads nowhere.
     public var table: UInt32?
+    /// FRA_IIFNAME: by which interface a packet must have come, `lo` for what this node sends itself; nil by any.
+    public var inputInterface: String?
 
     /// FR_ACT_TO_TBL.
     public static let lookUp: UInt8 = 1
     /// FR_ACT_PROHIBIT.
     public static let prohibit: UInt8 = 8
+
+    /// What packets that this node sends itself have come by, those of a tunnel for others included.
+    public static let itself = "lo"
 
     /// Tells whether this is a fence of havpnd's.
     public var isOwnFence: Bool { tag == OwnTag.routeProtocol && action == Self.prohibit }
@@ -49,6 +54,7 @@ public struct RuleInfo: Hashable, Sendable {
             case RuleAttribute.preference: preference = try attribute.host()
             case RuleAttribute.tag: tag = try attribute.host()
             case RuleAttribute.table: table = try attribute.host()
+            case RuleAttribute.inputInterface: inputInterface = attribute.text
             default: break
             }
         }
@@ -63,14 +69,17 @@ public enum RuleRequest {
             type: RouteMessage.getRule, flags: NetlinkFlags.dump, fixed: header(family, sourceLength: 0, action: 0))
     }
 
-    /// Raises the fence `from ADDRESS prohibit`; the kernel answers EEXIST if it stands already.
+    /// Raises the fence `from ADDRESS iif lo prohibit`; the kernel answers EEXIST if it stands already.
+    ///
+    /// Without `iif lo` the fence would also stop what the Active sends to or through this node (measured: in a VRF, where
+    /// the table `local` is not the first, and on a way that leads the Active's ESP by here).
     public static func addFence(address: IPAddress, preference: UInt32) -> NetlinkRequest {
         request(
             RouteMessage.newRule, flags: NetlinkFlags.create | NetlinkFlags.exclusive, address: address,
             action: RuleInfo.prohibit, preference: preference)
     }
 
-    /// Lowers the fence; the kernel answers ENOENT if it does not stand.
+    /// Lowers the fence, the oldest one of that preference; the kernel answers ENOENT if none stands.
     public static func deleteFence(address: IPAddress, preference: UInt32) -> NetlinkRequest {
         request(
             RouteMessage.deleteRule, flags: 0, address: address, action: RuleInfo.prohibit, preference: preference)
@@ -85,6 +94,7 @@ public enum RuleRequest {
         request.append(RuleAttribute.source, bytes: address.octets)
         request.append(RuleAttribute.preference, host: preference)
         request.append(RuleAttribute.tag, host: OwnTag.routeProtocol)
+        if type == RouteMessage.newRule { request.append(RuleAttribute.inputInterface, string: RuleInfo.itself) }
         return request
     }
 
@@ -105,6 +115,8 @@ public enum RuleRequest {
 public enum RuleAttribute {
     /// FRA_SRC.
     public static let source: UInt16 = 2
+    /// FRA_IIFNAME.
+    public static let inputInterface: UInt16 = 3
     /// FRA_PRIORITY.
     public static let preference: UInt16 = 6
     /// FRA_TABLE.

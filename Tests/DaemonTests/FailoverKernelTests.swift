@@ -40,6 +40,20 @@ struct FailoverKernelTests {
         }
     }
 
+    @Test("a fence of a release that did not say `iif lo` gives way to this one's")
+    func oldFence() throws {
+        try FailoverBench.run { bench in
+            let tag = OwnTag.routeProtocol
+            let old = "rule add from 10.1.0.100 prohibit preference \(FencePreference.value) protocol \(tag)"
+            #expect(FailoverBench.ip(old))
+            try bench.configure()
+            try bench.run(milliseconds: 50)
+            #expect(try KernelNetwork().ownFences().map(\.inputInterface) == [RuleInfo.itself])
+            try bench.wait { bench.state() == .active }
+            #expect(try bench.wait { (try? bench.fences()) == [] } < .seconds(2))
+        }
+    }
+
     @Test("a fence that another program puts up is taken down again")
     func foreignFence() throws {
         try FailoverBench.run { bench in

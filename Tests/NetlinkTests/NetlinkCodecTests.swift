@@ -30,18 +30,19 @@ func echo(_ request: NetlinkRequest) throws -> NetlinkMessage {
 
 @Suite("Netlink messages")
 struct NetlinkCodecTests {
-    @Test("a fence rule has the bytes that `ip rule add from 10.1.0.100 prohibit pref 900 protocol 114` sends")
+    @Test("a fence rule has the bytes that `ip rule add from 10.1.0.100 iif lo prohibit pref 900 protocol 114` sends")
     func fenceBytes() {
         let request = RuleRequest.addFence(address: IPAddress(10, 1, 0, 100), preference: 900)
         #expect(
             request.bytes(sequence: 5)
                 == hex(
                     """
-                    34000000 2000 0506 05000000 00000000
+                    3c000000 2000 0506 05000000 00000000
                     02 00 20 00 00 00 00 08 00000000
                     0800 0200 0a010064
                     0800 0600 84030000
                     0500 1500 72 000000
+                    0700 0300 6c6f00 00
                     """))
     }
 
@@ -89,7 +90,7 @@ struct NetlinkCodecTests {
     func readBack() throws {
         let rule = try #require(
             try RuleInfo(parsing: echo(RuleRequest.addFence(address: IPAddress(10, 1, 0, 100), preference: 900))))
-        #expect(rule.isOwnFence)
+        #expect(rule.isOwnFence && rule.inputInterface == "lo")
         #expect(rule.preference == 900)
         #expect(rule.source == IPPrefix(address: IPAddress(10, 1, 0, 100), length: 32))
 

@@ -220,12 +220,15 @@ extension FailoverNode {
     private func sweepFences() {
         let fenced = Set(groups.values.flatMap(\.fenced))
         for rule in kernel.ownRules() {
+            // Another release's rule is older than the one that stands beside it by now, and so it is the one that goes.
+            let isPresent = fenced.contains(address) && rule.inputInterface == RuleInfo.itself
             guard let address = rule.source?.address else { continue }
             if let table = rule.table, rule.isOwnStanding {
-                if fenced.contains(address), table == FencePreference.table(of: address) { continue }
+                if isPresent, table == FencePreference.table(of: address) { continue }
                 count("kernel.fenceSwept")
                 kernel.removeStandingFence(address, table: table)
-            } else if !fenced.contains(address) || rule.preference != FencePreference.value {
+                if fenced.contains(address) { kernel.makeStandingFence(address) }
+            } else if !isPresent || rule.preference != FencePreference.value {
                 count("kernel.fenceSwept")
                 kernel.lowerFence(address, preference: rule.preference)
             }

@@ -114,6 +114,8 @@ def reload_storm(world):
     return f"r3 took {revisions} configurations, {watch.lost()} pings lost to routing"
 
 
+#: where the cables of `_KINDS` meet
+_SWITCH = "sw-sync"
 #: kind of interface: what makes it out of the cable `lan` of a node, and its name
 _KINDS = {
     "VLAN": (["link add link lan0 name lan0.20 type vlan id 20", "link set lan0 up"], "lan0.20"),
@@ -131,8 +133,9 @@ def parents(world):
         return _parents(world)
     finally:
         for number, (_, interface) in enumerate(_KINDS.values()):
-            run("ip", "-n", "r3", "link", "delete", f"lan{number}", check=False)
+            run("ip", "-n", _SWITCH, "link", "delete", f"lan{number}", check=False)
             for router in GATEWAYS:
+                run("ip", "-n", router, "link", "delete", f"lan{number}", check=False)
                 run("ip", "-n", router, "link", "delete", interface, check=False)
         for router in GATEWAYS:
             run("ip", "-n", router, "link", "delete", "red", check=False)
@@ -140,8 +143,12 @@ def parents(world):
 
 def _parents(world):
     for number, (commands, interface) in enumerate(_KINDS.values()):
-        batch("r3", [f"link add lan{number} type veth peer name lan{number} netns r4"])
+        # Over a switch: of a cable between the two both would lose the carrier.
+        batch(_SWITCH, [f"link add lan{number} type bridge mcast_snooping 0", f"link set lan{number} up"])
         for router in GATEWAYS:
+            port = f"{router}-lan{number}"
+            batch(_SWITCH, [f"link add {port} type veth peer name lan{number} netns {router}",
+                            f"link set {port} master lan{number} up"])
             batch(router, [*commands, f"address add 10.50.{number}.{router[1:]}/24 dev {interface}",
                            f"link set {interface} up", f"link set lan{number} up"])
     for router, priority in (("r3", 105), ("r4", 100)):
@@ -173,11 +180,11 @@ def _parents(world):
            "the virtual address is not local in the VRF's table")
     # The cable of each kind, and the way back.
     for number in range(len(_KINDS)):
-        batch("r3", [f"link set lan{number} down"])
+        batch(_SWITCH, [f"link set r3-lan{number} down"])
     _wait_for_states(r4, "Active")
     expect(_ping("r3", "10.1.0.4", "eth1"), "r3 is cut off")
     for number in range(len(_KINDS)):
-        batch("r3", [f"link set lan{number} up"])
+        batch(_SWITCH, [f"link set r3-lan{number} up"])
     _wait_for_states(r3, "Active")
     _wait_for_states(r4, "Standby")
     return ", ".join(_KINDS)
