@@ -14,6 +14,8 @@ public enum Limits {
     public static let groupCount = 255
     /// Global virtual addresses of an IPv6 group.
     public static let globalAddressCount = 8
+    /// Secondary virtual addresses of an IPv4 group.
+    public static let secondaryAddressCount = 8
     /// Tracked objects.
     public static let trackedObjectCount = 500
     /// Tracking lines of a group.

@@ -96,6 +96,8 @@ public struct Model: Hashable, Sendable {
         public var virtualAddress: IPAddress?
         /// `standby G ip` without an address: it is learned from the Active.
         public var learnsVirtualAddress = false
+        /// `standby G ip ADDRESS secondary`: held along with the virtual address and in no message, in their order.
+        public var secondaryAddresses: [IPv4Address] = []
         /// `standby G ipv6 ADDRESS/LENGTH`: further virtual addresses, which tunnels may end at, in their order.
         public var globalAddresses: [IPv6Prefix] = []
         /// 0 to 255.
@@ -132,13 +134,20 @@ public struct Model: Hashable, Sendable {
         /// The version of the Internet Protocol that the group's address is of.
         public var family: IPAddress.Family { virtualAddress?.family ?? .ipv4 }
 
-        /// The virtual addresses that tunnels may end at: others count on one link alone.
+        /// The virtual addresses that tunnels may end at; none while the first is to be learned.
+        ///
+        /// Link-local ones count on one link alone.
         public var tunnelEnds: [IPAddress] {
             switch virtualAddress {
-            case .ipv4(let address)?: [IPAddress(address)]
+            case .ipv4(let address)?: ([address] + secondaryAddresses).map { IPAddress($0) }
             case .ipv6?: globalAddresses.map { IPAddress($0.address) }
             case nil: []
             }
+        }
+
+        /// The virtual addresses beside the one in messages.
+        public var furtherAddresses: [IPAddress] {
+            secondaryAddresses.map { IPAddress($0) } + globalAddresses.map { IPAddress($0.address) }
         }
 
         /// The virtual link-local address where none is written (`ipv6 autoconfig`).

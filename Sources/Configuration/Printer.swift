@@ -109,6 +109,7 @@ private struct Printer {
             lines.append("\(start)ipv6 \(isAutomatic ? "autoconfig" : address.description)")
         case nil: break
         }
+        for address in group.secondaryAddresses { lines.append("\(start)ip \(address) secondary") }
         for prefix in group.globalAddresses { lines.append("\(start)ipv6 \(prefix)") }
         if group.priority != standard.priority { lines.append("\(start)priority \(group.priority)") }
         if group.preempt {

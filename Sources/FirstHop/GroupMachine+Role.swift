@@ -101,6 +101,17 @@ extension GroupMachine {
     /// Every address that the group's Active holds, the one in its messages first.
     public var virtualAddresses: [IPAddress] { virtualAddress.map { [$0] + settings.furtherAddresses } ?? [] }
 
+    /// Addresses beside the one in the messages came or went: what is held follows, and the role stays where it is.
+    func changeAddresses(from old: [IPAddress], actions: inout [GroupAction]) {
+        guard holdsAddress, old != settings.furtherAddresses else { return }
+        let new = settings.furtherAddresses
+        for address in old where !new.contains(address) { actions.append(.deleteAddress(address)) }
+        for address in new where !old.contains(address) {
+            actions.append(.addAddress(address, leaseSeconds: settings.leaseSeconds))
+            actions.append(.announce(address))
+        }
+    }
+
     func announce(actions: inout [GroupAction]) {
         actions.append(contentsOf: virtualAddresses.map { .announce($0) })
     }

@@ -297,6 +297,7 @@ public struct GroupMachine: Sendable {
         }
         let old = settings
         settings = new
+        changeAddresses(from: old.furtherAddresses, actions: &actions)
         changeDelays(from: old)
         considerPreempting(at: now, actions: &actions)
     }

@@ -14,8 +14,8 @@ public struct GroupSettings: Hashable, Sendable, Codable {
     public var interfacePrefix: IPPrefix
     /// The configured virtual address; nil learns it from the Active.
     public var virtualAddress: IPAddress?
-    /// Virtual addresses that are held along with `virtualAddress` and are in no message: the global ones of IPv6; the
-    /// same for the whole life of a machine.
+    /// Virtual addresses that are held along with `virtualAddress` and are in no message: secondary ones of IPv4, and the
+    /// global ones of IPv6.
     public var furtherAddresses: [IPAddress] = []
     /// Has the state of another group and no election of its own; the same for the whole life of a machine.
     public var isFollower = false

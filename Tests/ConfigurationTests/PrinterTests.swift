@@ -82,7 +82,11 @@ private func randomModel(_ generator: inout SplitMix) -> Model {
             }
             let block = index * 16 + number / 256
             group.virtualAddress = IPAddress(10, UInt8(block), UInt8(number % 256), 100)
+            group.secondaryAddresses = ([101, 102] as [UInt8]).filter { _ in Bool.random(using: &generator) }.map {
+                IPv4Address(10, UInt8(block), UInt8(number % 256), $0)
+            }
             if interface.version == .two, Bool.random(using: &generator) {
+                group.secondaryAddresses = []
                 group.virtualAddress =
                     Bool.random(using: &generator)
                     ? group.automaticLinkLocal : IPAddress(high: 0xfe80 << 48, low: UInt64(number) + 1)

@@ -28,6 +28,59 @@ import Testing
         }
     }
 
+    @Test("secondary addresses stand beside the primary one, in their order; `no` takes away one or all")
+    func secondary() throws {
+        func group(_ lines: String) throws -> Model.Group {
+            let model = try ConfigurationTests.model(Self.group + lines)
+            #expect(reloads(model))
+            return model.interfaces[0].groups[0]
+        }
+        let two = " standby 10 ip 10.1.0.102 secondary\n standby 10 ip 10.1.0.101 sec\n"
+        let both = try group(two + " standby 10 ip 10.1.0.101 secondary\n")
+        #expect(both.virtualAddress == IPAddress(10, 1, 0, 100))
+        #expect(both.secondaryAddresses == [IPv4Address(10, 1, 0, 101), IPv4Address(10, 1, 0, 102)])
+        #expect(both.tunnelEnds.map(\.description) == ["10.1.0.100", "10.1.0.101", "10.1.0.102"])
+        let one = try group(two + " no standby 10 ip 10.1.0.101 secondary\n")
+        #expect(one.secondaryAddresses == [IPv4Address(10, 1, 0, 102)] && one.virtualAddress != nil)
+        // What was secondary may become the primary one, as in IOS; a group that has lost it has lost all.
+        let promoted = try group(two + " standby 10 ip 10.1.0.101\n")
+        #expect(promoted.virtualAddress == IPAddress(10, 1, 0, 101))
+        #expect(promoted.secondaryAddresses == [IPv4Address(10, 1, 0, 102)])
+        let none = try group(two + " no standby 10 ip\n standby 10 priority 90\n")
+        #expect(none.virtualAddress == nil && none.secondaryAddresses.isEmpty)
+        let learner = try ConfigurationTests.model("interface eth1\n standby 1 ip\n standby 1 ip 10.1.0.9 secondary\n")
+        #expect(learner.interfaces[0].groups[0].learnsVirtualAddress && reloads(learner))
+        #expect(learner.interfaces[0].groups[0].tunnelEnds.isEmpty)
+    }
+
+    @Test(
+        "secondary addresses that cannot be are refused",
+        arguments: [
+            (" standby 10 ip 10.1.0.100 secondary", "is the group's primary address already"),
+            (" standby 10 ip 224.0.0.1 secondary", "expected a unicast address"),
+            (" standby 11 ip 10.1.0.101 secondary", "is secondary to nothing; write the group's primary address"),
+            (
+                " standby 10 ip 10.1.0.101 secondary\n standby 11 ip 10.1.0.101",
+                "the virtual address 10.1.0.101 is taken"
+            ),
+            (
+                " standby version 2\n standby 11 ipv6 autoconfig\n standby 11 ip 10.1.0.101 secondary",
+                "has an IPv6 address"
+            ),
+            (
+                " standby version 2\n standby 11 ip 10.1.0.101 secondary\n standby 11 ipv6 autoconfig",
+                "has an IPv4 address"
+            ),
+            (
+                (101...109).map { " standby 10 ip 10.1.0.\($0) secondary" }.joined(separator: "\n"),
+                "9 secondary virtual addresses of one group"
+            ),
+        ])
+    func secondaryRefused(lines: String, message: String) {
+        let found = errors(Self.group + lines + "\n")
+        #expect(found.contains { $0.contains(message) }, "\(found)")
+    }
+
     @Test("`mac-address` in both notations, of one station, and different for each group of an interface")
     func virtualMAC() throws {
         let model = try ConfigurationTests.model(Self.group + " standby 10 mac-address 0200.5e0a.0b0c\n")

@@ -51,6 +51,18 @@ struct StandbyScreenTests {
                 """)
     }
 
+    @Test("secondary addresses behind the primary one")
+    func secondary() {
+        var view = Self.active()
+        view.groups[0].secondaryVirtualAddresses = ["10.1.0.101", "10.1.0.102"]
+        let expected = """
+              Virtual IP address is 10.1.0.100
+                Secondary virtual IP address 10.1.0.101
+                Secondary virtual IP address 10.1.0.102
+            """
+        #expect(view.text.contains(expected + "\n"))
+    }
+
     @Test("an IPv6 group's addresses")
     func ipv6() {
         var view = Self.active()

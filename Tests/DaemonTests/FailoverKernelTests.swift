@@ -40,6 +40,41 @@ struct FailoverKernelTests {
         }
     }
 
+    @Test("secondary addresses come and go by reload without a move of the role, held and fenced like the primary one")
+    func secondary() throws {
+        func line(_ host: Int) -> String { " standby 10 ip 10.1.0.\(host) secondary\n" }
+        func held(_ bench: FailoverBench) throws -> [String] {
+            try bench.addresses().filter { $0.link == "hsrp-eth1-10" }.map { "\($0.address)" }.sorted()
+        }
+        try FailoverBench.run { bench in
+            try bench.configure(FailoverBench.text + line(101))
+            #expect(try bench.fences().map(\.description).sorted() == ["10.1.0.100", "10.1.0.101"])
+            try bench.wait { bench.state() == .active }
+            #expect(try held(bench) == ["10.1.0.100", "10.1.0.101"] && bench.fences() == [])
+            let changes = try bench.group().machine.stateChangeCount
+            try bench.configure(FailoverBench.text + line(102) + line(103))
+            try bench.run(milliseconds: 100)
+            #expect(try held(bench) == ["10.1.0.100", "10.1.0.102", "10.1.0.103"] && bench.fences() == [])
+            #expect(FailoverBench.ip("address delete 10.1.0.103/32 dev hsrp-eth1-10"))
+            try bench.wait { (try? held(bench).count) == 3 }
+            #expect(try bench.group().machine.stateChangeCount == changes)
+            // While the node is unfit all of them are fenced and none is held; what is no longer named has no fence.
+            let unfit = " standby 10 track 1 shutdown\ntrack 1 interface gone line-protocol\n"
+            try bench.configure(FailoverBench.text + line(102) + line(104) + unfit)
+            try bench.wait { bench.state() == .initial }
+            try bench.run(milliseconds: 100)
+            #expect(try held(bench) == [])
+            #expect(try bench.fences().map(\.description).sorted() == ["10.1.0.100", "10.1.0.102", "10.1.0.104"])
+            try bench.configure(FailoverBench.text + unfit)
+            #expect(try bench.fences() == [FailoverBench.virtual])
+            try bench.wait {
+                bench.told.last { if case .fences = $0 { true } else { false } }
+                    == .fences(addresses: [FailoverBench.virtual])
+            }
+            #expect(bench.node.counters["kernel.refused"] == nil)
+        }
+    }
+
     @Test("a fence of a release that did not say `iif lo` gives way to this one's")
     func oldFence() throws {
         try FailoverBench.run { bench in

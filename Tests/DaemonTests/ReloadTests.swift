@@ -48,6 +48,7 @@ struct ReloadTests {
         (" standby 10 probe 10.1.0.5", true), (" standby 10 track 1 decrement 20", true),
         (" standby 10 track 1 shutdown\ntrack 1 interface eth2 line-protocol", true),
         (" standby 11 ip 10.1.0.101", true), ("hostname other", true), ("track 7 interface eth2 line-protocol", true),
+        (" standby 10 ip 10.1.0.101 secondary", true),
         (" standby 10 ip 10.1.0.101", false), (" standby version 2", false), (" standby use-bia", false),
         (" no standby 10", false), (" standby 10 follow LEAD\ninterface eth2\n standby 20 name LEAD", false),
     ]

@@ -8,7 +8,7 @@ extension Parser {
     mutating func parseIPv6(
         _ statement: inout Statement, _ group: inout Model.Group, _ position: Position, _ interface: String
     ) throws(Fault) {
-        if let address = group.virtualAddress, address.family == .ipv4 {
+        if group.virtualAddress?.family == .ipv4 || !group.secondaryAddresses.isEmpty {
             throw statement.fault(
                 "group \(group.number) has an IPv4 address; write a group of its own for IPv6, "
                     + "which may `follow` this one")

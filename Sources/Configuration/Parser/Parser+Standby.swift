@@ -165,16 +165,14 @@ extension Parser {
         let fresh = Model.Group(number: number)
         // `no standby 10 track 1 …` names one object, every other `no` form its whole statement.
         let object = word == "track" ? statement.next.flatMap { Int($0.text) } : nil
-        let address = word == "ipv6" ? statement.next?.text : nil
+        let address = word.hasPrefix("ip") ? statement.next?.text : nil
         // `no standby 10 preempt delay` keeps `preempt`, as in IOS.
         let isDelayAlone = word == "preempt" && statement.optionalKeyword(["delay"]) != nil
         statement.skipRest()
         guard draft.group(interface, number) != nil else { return }
         draft.editGroup(interface, number) { group in
             switch word {
-            case "ip":
-                if group.family == .ipv4 { group.virtualAddress = nil }
-                group.learnsVirtualAddress = false
+            case "ip": Self.resetIPv4(&group, named: address)
             case "ipv6": Self.resetIPv6(&group, named: address)
             case "priority": group.priority = fresh.priority
             case "preempt":
@@ -218,9 +216,27 @@ extension Parser {
             throw place.fault("expected a unicast address as virtual address, found `\(address)`")
         }
         if statement.optionalKeyword(["secondary"]) != nil {
-            throw place.unavailable("standby ip … secondary", write: "a group of its own for the second address")
+            guard IPAddress(address) != group.virtualAddress else {
+                throw place.fault("`\(address)` is the group's primary address already; expected another one")
+            }
+            guard !group.secondaryAddresses.contains(address) else { return }
+            group.secondaryAddresses.append(address)
+            return group.secondaryAddresses.sort()
         }
+        // As in IOS, the last word counts: what was a secondary address becomes the primary one.
+        group.secondaryAddresses.removeAll { $0 == address }
         group.virtualAddress = IPAddress(address)
+        group.learnsVirtualAddress = false
+    }
+
+    /// `no standby G ip [ADDRESS [secondary]]`: a secondary address that is named, or everything.
+    private static func resetIPv4(_ group: inout Model.Group, named text: String?) {
+        guard group.family == .ipv4 else { return }
+        if let address = text.flatMap({ IPv4Address(text: $0) }), IPAddress(address) != group.virtualAddress {
+            return group.secondaryAddresses.removeAll { $0 == address }
+        }
+        group.virtualAddress = nil
+        group.secondaryAddresses = []
         group.learnsVirtualAddress = false
     }
 

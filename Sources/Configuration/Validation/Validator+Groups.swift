@@ -23,7 +23,7 @@ extension Validator {
             }
             let place = Place.address(interface, group.number)
             // A link-local address counts on its link alone.
-            for address in Set([group.virtualAddress].compactMap(\.self) + group.tunnelEnds).sorted() {
+            for address in Set([group.virtualAddress].compactMap(\.self) + group.furtherAddresses).sorted() {
                 let key = address.isLinkLocal ? "\(address)%\(interface)" : address.description
                 if let earlier = addresses[key] {
                     refuse(
@@ -34,6 +34,11 @@ extension Validator {
             }
             if group.learnsVirtualAddress {
                 checkLearner(interface, group)
+            } else if group.virtualAddress == nil, let secondary = group.secondaryAddresses.first {
+                refuse(
+                    place,
+                    "`\(secondary)` is secondary to nothing; write the group's primary address, "
+                        + "`standby \(group.number) ip ADDRESS`")
             } else if group.virtualAddress == nil {
                 warn(
                     .group(interface, group.number),

@@ -101,6 +101,8 @@ struct Validator {
         let entries = model.cryptoMaps.flatMap(\.entries)
         limit(entries.count, Limits.cryptoMapEntryCount, "crypto map entries")
         limit(entries.map(\.peers.count).max() ?? 0, Limits.peersPerEntryCount, "peers of one crypto map entry")
+        let secondaries = groups.map(\.group.secondaryAddresses.count).max() ?? 0
+        limit(secondaries, Limits.secondaryAddressCount, "secondary virtual addresses of one group")
         let globals = groups.map(\.group.globalAddresses.count).max() ?? 0
         limit(globals, Limits.globalAddressCount, "global virtual addresses of one group")
         limit(groups.map(\.group.tracks.count).max() ?? 0, Limits.tracksPerGroupCount, "tracking lines of one group")

@@ -41,6 +41,7 @@ extension StandbyView.Group {
             for address in globalVirtualAddresses { lines.append("    Virtual IPv6 address \(address)") }
         } else {
             lines.append("  Virtual IP address is \(virtualAddress ?? "unknown")")
+            for address in secondaryVirtualAddresses { lines.append("    Secondary virtual IP address \(address)") }
         }
         let mac = virtualMAC.map(Wording.dottedMAC) ?? "unknown"
         lines.append("  Active virtual MAC address is \(activeRouter == nil ? "unknown" : mac)")

@@ -22,6 +22,8 @@ public struct StandbyView: Codable, Hashable, Sendable {
         public var state = "Initial"
         /// The virtual address, null until configured or learnt; of an IPv6 group the link-local one.
         @Nullable public var virtualAddress: String? = nil
+        /// The secondary virtual addresses of an IPv4 group.
+        public var secondaryVirtualAddresses: [String] = []
         /// The global virtual addresses of an IPv6 group with their lengths.
         public var globalVirtualAddresses: [String] = []
         /// The MAC that goes with the virtual address, in colon notation.

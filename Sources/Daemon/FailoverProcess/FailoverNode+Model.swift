@@ -47,7 +47,6 @@ extension FailoverNode {
 
     private func keepsMachine(_ runner: GroupRunner, _ interface: Model.Interface, _ group: Model.Group) -> Bool {
         runner.configured.virtualAddress == group.virtualAddress
-            && runner.configured.globalAddresses == group.globalAddresses
             && runner.configured.learnsVirtualAddress == group.learnsVirtualAddress
             && runner.interface.usesBurnedInAddress == interface.usesBurnedInAddress
             && runner.interface.version == interface.version && runner.configured.virtualMAC == group.virtualMAC
@@ -83,7 +82,7 @@ extension FailoverNode {
         var settings = GroupSettings(
             version: interface.version, group: UInt16(truncatingIfNeeded: group.number), interfacePrefix: prefix,
             virtualAddress: group.virtualAddress)
-        if group.family == .ipv6 { settings.furtherAddresses = group.tunnelEnds }
+        settings.furtherAddresses = group.furtherAddresses
         settings.identifier = link?.mac ?? MACAddress(0)
         settings.configuredVirtualMAC = group.virtualMAC
         settings.announcementCount = interface.announcementCount
@@ -254,12 +253,17 @@ extension FailoverNode {
         // Not from inside the group's own handler: what follows may start its successor.
         reactor.schedule(at: Reactor.now()) { [unowned self] in
             retiring.removeAll { $0 === group }
-            let kept = Set(model.interfaces.flatMap(\.groups).flatMap(\.tunnelEnds))
-            for address in group.fenced where !kept.contains(address) {
-                kernel.lowerFence(address)
-                kernel.removeStandingFence(address)
-            }
+            removeFences(of: group.fenced)
             applyModel()
+        }
+    }
+
+    /// Takes down the fences of addresses that are nobody's any more.
+    func removeFences(of addresses: some Sequence<IPAddress>) {
+        let kept = Set(model.interfaces.flatMap(\.groups).flatMap(\.tunnelEnds))
+        for address in addresses where !kept.contains(address) {
+            kernel.lowerFence(address)
+            kernel.removeStandingFence(address)
         }
     }
 

@@ -49,6 +49,7 @@ extension FailoverNode {
             }
         }
         view.virtualAddress = group.virtualAddress?.description
+        view.secondaryVirtualAddresses = group.secondaryAddresses.map(\.description)
         view.globalVirtualAddresses = group.globalAddresses.map(\.description)
         view.trackedObjects = group.tracks.map { track in
             let state = tracks.state(of: track.object)?.name ?? "Undefined"

@@ -22,6 +22,8 @@ protocol GroupSurroundings: AnyObject {
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner)
     func report(from: HSRPState, to: HSRPState, reason: String, of group: GroupRunner)
     func holdingChanged()
+    /// Addresses that had a fence are a group's no more.
+    func removeFences(of addresses: [IPAddress])
     /// A group has learned its address.
     func fencesChanged()
     /// The group's machine was stepped, or has just raised its fence: groups that are coupled to it hear of its state.
@@ -120,7 +122,7 @@ final class GroupRunner {
 
     /// The addresses that have a fence: those that tunnels may end at.
     var fenced: [IPAddress] {
-        configured.family == .ipv6 ? configured.tunnelEnds : [machine.virtualAddress].compactMap(\.self)
+        configured.family == .ipv6 ? configured.tunnelEnds : machine.virtualAddresses
     }
 
     /// Whether the kernel has the virtual address here, put there by us or by the process before.
@@ -198,9 +200,23 @@ final class GroupRunner {
         self.interface = interface
         configured = new
         if settings != machine.settings { handle(.settingsChanged(settings)) }
+        let before = fenced
+        let added = new.furtherAddresses.filter { !configured.furtherAddresses.contains($0) }
     }
+        // Nothing leaves from an address before the group's own fence says so.
+        for address in added where machine.virtualAddress != nil {
+            surroundings.kernel.raiseFence(address)
+            surroundings.kernel.makeStandingFence(address)
+        }
 
     /// Leaves in order; `groupStopped` follows.
+        if !machine.isFenceUp, !added.isEmpty {
+            leaseRoutes()
+            for address in added { surroundings.kernel.lowerFence(address) }
+        }
+        let removed = before.filter { !fenced.contains($0) }
+        for address in removed { surroundings.kernel.endLeases(leasedRoutes, for: address) }
+        if !removed.isEmpty { surroundings.removeFences(of: removed) }
     func retire() {
         guard !isRetiring else { return }
         isRetiring = true

@@ -90,7 +90,8 @@ struct Scheme: Equatable {
     var agreedItems: [SessionHello.AgreedItem] {
         let prefix = "standby \(group.number)"
         let addresses =
-            [group.virtualAddress].compactMap { $0?.description } + group.globalAddresses.map(\.description)
+            [group.virtualAddress].compactMap { $0?.description } + group.secondaryAddresses.map(\.description)
+            + group.globalAddresses.map(\.description)
         var items: [SessionHello.AgreedItem] = [
             .init(name: "\(prefix) ip", value: addresses.isEmpty ? "none" : addresses.joined(separator: " ")),
             .init(name: "\(prefix) timers", value: "msec \(group.helloMilliseconds) msec \(group.holdMilliseconds)"),
