@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -161,6 +162,26 @@ int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol) {
         .sll_ifindex = (int)interface_index,
     };
     return bind(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+int havpn_filter_arp_senders(int fd, const uint32_t *addresses, size_t count) {
+    enum { SENDER_ADDRESS = 28, PROGRAM_LIMIT = 4096, WHOLE_FRAME = 0x40000 };
+    struct sock_filter program[PROGRAM_LIMIT];
+    size_t length = 0;
+    if (2 * count + 3 > PROGRAM_LIMIT) {
+        errno = E2BIG;
+        return -1;
+    }
+    program[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SENDER_ADDRESS);
+    for (size_t number = 0; number < count; number++) {
+        uint32_t to_end = (uint32_t)(2 * (count - number) - 1);
+        program[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, addresses[number], 0, 1);
+        program[length++] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, to_end);
+    }
+    program[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+    program[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, WHOLE_FRAME);
+    struct sock_fprog whole = {.len = (unsigned short)length, .filter = program};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &whole, sizeof whole);
 }
 
 ssize_t havpn_send_frame(int fd, uint32_t interface_index, const void *bytes, size_t length) {

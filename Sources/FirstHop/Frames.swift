@@ -114,6 +114,11 @@ public enum Frames {
         arp(.request, sender: (mac, address), target: (MACAddress(0), neighbour))
     }
 
+    /// An ARP probe (RFC 5227): who has that address, asked by somebody without one, which everybody answers who has it.
+    public static func arpProbe(for address: IPv4Address, mac: MACAddress) -> [UInt8] {
+        arp(.request, sender: (mac, .any), target: (MACAddress(0), address))
+    }
+
     private static func arp(
         _ form: ARPForm, sender: (mac: MACAddress, address: IPv4Address),
         target: (mac: MACAddress, address: IPv4Address)

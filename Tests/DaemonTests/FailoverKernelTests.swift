@@ -75,6 +75,56 @@ struct FailoverKernelTests {
         }
     }
 
+    @Test("a station that claims a virtual address is counted and named; an Active asks for such stations")
+    func claimed() throws {
+        try FailoverBench.run { bench in
+            let second = IPv4Address(10, 1, 0, 101)
+            try bench.configure(FailoverBench.text + " standby 10 ip 10.1.0.101 secondary\n")
+            let index = try #require(bench.node.kernel.link(named: "sw1")?.index)
+            // The cable's other end is in the same network, and would answer for every address of it.
+            bench.node.kernel.configure(index, [.arpIgnore: 1])
+            let segment = try PacketSocket(receiving: Frames.etherTypeARP, interfaceIndex: index)
+            try bench.wait { bench.state() == .active }
+            let own = try #require(bench.node.kernel.link(named: "eth1")?.mac)
+            var asked: Set<[UInt8]> = []
+            try bench.wait {
+                while let frame = try? segment.receive() { asked.insert(frame) }
+                return asked.contains(Frames.arpProbe(for: second, mac: own))
+            }
+            #expect(asked.contains(Frames.arpProbe(for: IPv4Address(10, 1, 0, 100), mac: own)))
+            #expect(bench.node.counters["arp.duplicateAddress"] == nil)
+            let stranger = MACAddress(0x0200_5e00_0509)
+            func claim(_ address: IPv4Address, _ mac: MACAddress) throws {
+                for frame in Frames.announcements(of: IPAddress(address), mac: mac) {
+                    try segment.send(frame, interfaceIndex: index)
+                }
+            }
+            // The group's own MAC, and addresses that are nobody's here.
+            try claim(second, .hsrpVersion1(group: 10))
+            try claim(IPv4Address(10, 1, 0, 102), stranger)
+            try bench.run(milliseconds: 150)
+            #expect(bench.node.counters["arp.duplicateAddress"] == nil)
+            try claim(second, stranger)
+            try bench.wait { bench.node.counters["arp.duplicateAddress"] == 2 }
+            // A group that nobody has here, with an address of one that is here, and with another one.
+            for host: UInt8 in [101, 109] {
+                let message = HSRPMessage(
+                    version: .one, operation: .hello, state: .active, helloMilliseconds: 3000,
+                    holdMilliseconds: 10_000, priority: 100, group: 11, authentication: .text(.cisco),
+                    virtualAddress: IPAddress(10, 1, 0, host))
+                let frame = Frames.hsrp(message, from: IPAddress(10, 1, 0, 9), sourceMAC: stranger)
+                try segment.send(frame, interfaceIndex: index)
+            }
+            try bench.wait { bench.node.counters["hello.otherGroup"] == 2 }
+            #expect(bench.node.counters["hello.duplicateVirtualAddress"] == 1)
+            // A flood is dropped in the kernel.
+            for _ in 0..<2000 { try claim(second, stranger) }
+            try bench.run(milliseconds: 350)
+            #expect(bench.node.counters["arp.duplicateAddress", default: 0] <= 2 + 5 * 16)
+            #expect(bench.state() == .active)
+        }
+    }
+
     @Test("a fence of a release that did not say `iif lo` gives way to this one's")
     func oldFence() throws {
         try FailoverBench.run { bench in

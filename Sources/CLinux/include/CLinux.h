@@ -78,6 +78,9 @@ uint32_t havpn_netlink_port(int fd);
 /// Binds a packet socket to an interface (protocol in host order; 0 receives nothing).
 int havpn_bind_packet(int fd, uint32_t interface_index, uint16_t protocol);
 
+/// Lets through to a packet socket only ARP frames whose sender has one of these addresses (host order); returns 0 or -1.
+int havpn_filter_arp_senders(int fd, const uint32_t *addresses, size_t count);
+
 /// Sends a whole link-layer frame through an interface without blocking.
 ssize_t havpn_send_frame(int fd, uint32_t interface_index, const void *bytes, size_t length);
 

@@ -58,6 +58,7 @@ extension FailoverNode {
         let running = (Array(groups.values) + retiring).flatMap(\.fenced)
         let all = Set(running + model.interfaces.flatMap(\.groups).flatMap(\.tunnelEnds))
         supervisor.send(.fences(addresses: all.sorted()))
+        followClaims()
     }
 
     private func start(_ key: GroupRunner.Key, _ interface: Model.Interface, _ group: Model.Group) {
@@ -145,6 +146,7 @@ extension FailoverNode {
                 on: link, isUsable: isUsable, port: port(for: link, runner.configured.family, isUsable),
                 settings: settings)
         }
+        followClaims()
         kernel.forgetSettings(except: Set((Array(groups.values) + retiring).compactMap(\.interfaceIndex)))
     }
 
@@ -171,9 +173,7 @@ extension FailoverNode {
             port.onMessage = { [unowned self] message, source in
                 guard let runner = groups[.init(interface: name, number: Int(message.group))],
                     runner.configured.family == family
-                else {
-                    return count("hello.otherGroup")
-                }
+                else { return hearOtherGroup(message, from: source, on: name) }
                 deliver(message, from: source, to: runner)
             }
             ports[key] = port
@@ -219,9 +219,9 @@ extension FailoverNode {
     private func sweepFences() {
         let fenced = Set(groups.values.flatMap(\.fenced))
         for rule in kernel.ownRules() {
+            guard let address = rule.source?.address else { continue }
             // Another release's rule is older than the one that stands beside it by now, and so it is the one that goes.
             let isPresent = fenced.contains(address) && rule.inputInterface == RuleInfo.itself
-            guard let address = rule.source?.address else { continue }
             if let table = rule.table, rule.isOwnStanding {
                 if isPresent, table == FencePreference.table(of: address) { continue }
                 count("kernel.fenceSwept")

@@ -43,6 +43,10 @@ final class FailoverNode: GroupSurroundings {
     /// Groups that follow another one, by its name; and the groups that may be followed.
     var followerKeys: [String: [GroupRunner.Key]] = [:]
     var leaderKeys: [String: GroupRunner.Key] = [:]
+    /// Which group a virtual address belongs to, and who listens for others that claim one, by interface.
+    var owners: [OwnedAddress: GroupRunner.Key] = [:]
+    var addressWatches: [String: AddressWatch] = [:]
+    var claimTimer: TimerToken?
 
     let supervisor: ProcessChannel
     private var replication: ProcessChannel?
@@ -336,6 +340,11 @@ final class FailoverNode: GroupSurroundings {
         event.reason = reason
         event.term = Int(clamping: group.machine.highestTerm)
         send(event)
+        if to == .active {
+            reactor.schedule(at: Reactor.now() + AddressWatch.firstProbeWait) { [weak group] in
+                group?.askForOtherOwners()
+            }
+        }
         guard !model.notifications.isEmpty else { return }
         let change = GroupChange(
             interface: key.interface, group: UInt16(clamping: key.number), name: group.configured.name ?? "",

@@ -70,7 +70,10 @@ final class GroupRunner {
 
     /// What packets from the addresses of an IPv6 group may take while the fence is down.
     private var leasedRoutes: Set<LeasedRoute> = []
-    private unowned let surroundings: any GroupSurroundings
+    /// Others who claim its addresses, by ARP and in messages of another group.
+    var claims = ClaimWatch()
+    var groupClaims = ClaimWatch()
+    unowned let surroundings: any GroupSurroundings
     private var pending: [GroupEvent] = []
     private var isHandling = false
     private var timer: (token: TimerToken, deadline: Instant)?
@@ -197,19 +200,16 @@ final class GroupRunner {
 
     /// The configuration changed in something that needs no new machine.
     func reconfigure(_ interface: Model.Interface, _ new: Model.Group, settings: GroupSettings) {
-        self.interface = interface
-        configured = new
-        if settings != machine.settings { handle(.settingsChanged(settings)) }
         let before = fenced
         let added = new.furtherAddresses.filter { !configured.furtherAddresses.contains($0) }
-    }
+        self.interface = interface
         // Nothing leaves from an address before the group's own fence says so.
         for address in added where machine.virtualAddress != nil {
             surroundings.kernel.raiseFence(address)
             surroundings.kernel.makeStandingFence(address)
         }
-
-    /// Leaves in order; `groupStopped` follows.
+        configured = new
+        if settings != machine.settings { handle(.settingsChanged(settings)) }
         if !machine.isFenceUp, !added.isEmpty {
             leaseRoutes()
             for address in added { surroundings.kernel.lowerFence(address) }
@@ -217,6 +217,9 @@ final class GroupRunner {
         let removed = before.filter { !fenced.contains($0) }
         for address in removed { surroundings.kernel.endLeases(leasedRoutes, for: address) }
         if !removed.isEmpty { surroundings.removeFences(of: removed) }
+    }
+
+    /// Leaves in order; `groupStopped` follows.
     func retire() {
         guard !isRetiring else { return }
         isRetiring = true

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More than one virtual address."""
+"""More than one virtual address, and others who claim one."""
 
 import signal
 import time
 
 from havpnlab import topology
-from havpnlab.havpn import VIRTUAL_MAC, Settings
+from havpnlab.havpn import VIRTUAL_MAC, Gateway, Settings
 from havpnlab.runner import scenario
 from havpnlab.system import expect, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
@@ -110,3 +110,25 @@ def _time_away(changes, sign):
         elif gone:
             return (at - gone) * 1000
     return None
+
+
+@scenario("a host that has the virtual address as well is named by its MAC, and nobody moves")
+def duplicate(world):
+    mac = topology.hardware_address("r5", "eth1")
+    dotted = ".".join(mac.replace(":", "")[start:start + 4] for start in (0, 4, 8))
+    line = f"%HSRP-4-DUPADDR: Duplicate address {VIRTUAL_ADDRESS} on eth1, sourced by {dotted}"
+    run("ip", "-n", "r5", "address", "add", f"{VIRTUAL_ADDRESS}/32", "dev", "eth1")
+    try:
+        for router in GATEWAYS:
+            world.gateways[router] = Gateway(
+                router, Settings(stateful=False, ike_daemon=False, timers="1 3")).start()
+        r3, r4 = world.gateways["r3"], world.gateways["r4"]
+        r3.wait_for_state("Active", 15)
+        r4.wait_for_state("Standby", 15)
+        wait_until(lambda: line in r3.log_lines(), 5, f"r3 does not name r5: {r3.last_words()}")
+        expect(r3.counters().get("arp.duplicateAddress", 0) >= 1, f"r3 counts {r3.counters()}")
+        expect(r3.state() == "Active" and r4.state() == "Standby", f"r3 is {r3.state()}, r4 is {r4.state()}")
+        # What the two say of each other is none.
+        expect(not r4.counters().get("arp.duplicateAddress", 0), f"r4 counts {r4.counters()}")
+    finally:
+        run("ip", "-n", "r5", "address", "delete", f"{VIRTUAL_ADDRESS}/32", "dev", "eth1")
