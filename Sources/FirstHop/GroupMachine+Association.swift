@@ -20,7 +20,7 @@ extension GroupMachine {
             peerGreeting = nil
             let nonce = nextNonce()
             greetingNonce = nonce
-            awaitsGreeting = true
+            (awaitsGreeting, isGreetingOutbid) = (true, false)
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
             reunite(at: now, actions: &actions)
@@ -206,6 +206,7 @@ extension GroupMachine {
         } else {
             yieldClaim(to: nonce, at: now)
         }
+        if state != .active, let greetingNonce, greetingNonce <= nonce { isGreetingOutbid = true }
         guard phase != .draining else {
             unansweredNonce = nonce
             return
@@ -219,8 +220,16 @@ extension GroupMachine {
         guard state != .active, case .questioning(let hint, let own, _) = phase, own < nonce,
             hint == .activeSilent || hint == .activeResigned
         else { return }
+        askOnceMore(at: now)
+    }
+
+    /// Withdraws a claim behind a better one of the peer, and puts it again as soon as that is answered.
+    ///
+    /// Words keep their order: the peer hears that it is free to follow before it hears the new question, and answers
+    /// that with what it has done since.
+    private mutating func askOnceMore(at now: Instant) {
         phase = .settled
-        startActiveTimer(nil, at: now)
+        activeDeadline = now
     }
 
     /// A nonce that also decides between two who claim the role at one time: by priority, and then by chance.
@@ -316,6 +325,7 @@ extension GroupMachine {
     /// The peer we hold for Active says at the start of a session that it is not: it was restarted, its fence is up.
     private mutating func followFormerActive(at now: Instant, actions: inout [GroupAction]) {
         guard state == .standby, !isCatchingUp, let seen = activeSeen, isPeer(seen.address) else { return }
+        guard !isGreetingOutbid else { return askOnceMore(at: now) }
         staleHellosUntil = now + GroupTiming.staleHelloWindow
         becomeActive(reason: "the peer is no longer Active", isPeerSettled: true, at: now, actions: &actions)
     }

@@ -116,6 +116,8 @@ public struct GroupMachine: Sendable {
     var greetingNonce: UInt64?
     /// The greeting is not answered: what comes may have been said long before.
     var awaitsGreeting = false
+    /// The peer has put a better claim since this node greeted it, and was told that it is free to follow.
+    var isGreetingOutbid = false
     /// The last question for a sign of life, and when it was asked.
     var proofNonce: UInt64?
     var lastProofAskedAt: Instant?

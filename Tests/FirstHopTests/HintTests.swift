@@ -428,6 +428,39 @@ import Testing
         }
     }
 
+    @Test("a claim that gave way is put again at once: the other one may have asked in vain")
+    func claimAgain() throws {
+        var router = Self.standby()
+        _ = router.at(20_100, .roleMessageReceived(.question(nonce: 1), term: 1))
+        _ = router.run(until: 30_000)
+        let higher = GroupEvent.roleMessageReceived(.evidenceQuestion(nonce: .max - 1), term: 1)
+        let actions = router.at(30_001, higher)
+        #expect(actions.steps.prefix(2) == ["tell not active", "tell question"])
+        let answer = RoleMessage.answer(nonce: try Self.nonce(actions), isActive: false)
+        _ = router.at(30_002, .roleMessageReceived(answer, term: 1))
+        #expect(router.machine.state == .active)
+    }
+
+    @Test("who greets its former Active while that one calls it silent: the lower one asks once more")
+    func greetingBesideClaim() throws {
+        for (other, state) in [(UInt64.max - 1, HSRPState.standby), (2, .active)] {
+            var router = Self.standby(RedundancyStatus(isStateful: true))
+            let greeting = try Self.nonce(router.at(20_100, .redundancyChanged(Router.hot)))
+            for nonce in [1, other] {
+                let told = router.at(20_101, .roleMessageReceived(.question(nonce: nonce), term: 1))
+                #expect(told.answer?.isActive == false)
+            }
+            let answer = RoleMessage.answer(nonce: greeting, isActive: false)
+            let actions = router.at(20_102, .roleMessageReceived(answer, term: 1))
+            #expect(router.machine.state == state)
+            guard state == .standby else { continue }
+            // What is answered now was asked behind our own answer, on which the other one has acted since.
+            let again = RoleMessage.answer(nonce: try Self.nonce(actions), isActive: false)
+            _ = router.at(20_103, .roleMessageReceived(again, term: 1))
+            #expect(router.machine.state == .active)
+        }
+    }
+
     @Test("an order behind a fresh association waits for the answer to our greeting: it may be old")
     func staleOrders() {
         var router = Self.standby(RedundancyStatus(isStateful: true))
