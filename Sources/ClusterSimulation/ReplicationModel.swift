@@ -134,7 +134,7 @@ final class ReplicationModel: ProcessModel {
     func brief() {
         if let role {
             let isPeerActive = session.peer?.isActive ?? false
-            let term = max(role.term, session.ownActiveTerm, session.highestPeerTerm)
+            let term = max(role.term, session.highestTerm)
             tellFailover(.answer(nonce: RoleMessage.briefing, isActive: isPeerActive), term: term)
         }
         if let status = redundancy.status { tellFailover(status) }

@@ -150,9 +150,9 @@ public struct SessionMachine: Sendable {
     var nextHeartbeat: Instant?
     var lastHeard = Instant(nanoseconds: 0)
     /// The highest term that the peer has used in this session.
-    public internal(set) var highestPeerTerm: UInt64 = 0
+    var highestPeerTerm: UInt64 = 0
     /// The highest term in which this node was Active, and the highest in which the peer was; both outlive sessions.
-    public internal(set) var ownActiveTerm: UInt64 = 0
+    var ownActiveTerm: UInt64 = 0
     var peerActiveTerm: UInt64 = 0
     /// The peer's last word on its role, believed or not.
     var peerClaim = (isActive: false, term: UInt64(0))
@@ -168,6 +168,9 @@ public struct SessionMachine: Sendable {
         self.local = local
         localState = state
     }
+
+    /// The highest term of either node that is known here: a role of an older one counts for nothing.
+    public var highestTerm: UInt64 { max(ownActiveTerm, peerActiveTerm, highestPeerTerm) }
 
     /// Records that the peer has not acknowledged, sent or not.
     public var unacknowledgedCount: Int { outgoing.unacknowledgedCount }

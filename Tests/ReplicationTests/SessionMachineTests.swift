@@ -169,6 +169,19 @@ import Testing
         #expect(pair.right.machine.flow == .receiving)
     }
 
+    @Test("the term of a peer that was Active is known behind the end of its life: an older role counts for nothing")
+    func formerPeersTerm() {
+        var pair = SessionPair()
+        pair.connect()
+        #expect(pair.right.machine.highestTerm == 3)
+        pair.give(.associationWentDown(reason: "its power failed"), to: \.right)
+        pair.left = TestNode("R3", boot: 3, active: false)
+        pair.become(active: false, term: 0, \.left)
+        pair.connect()
+        #expect(pair.right.machine.peer?.term == 0)
+        #expect(pair.right.machine.highestTerm == 3)
+    }
+
     @Test("a forgetful failover's question passes with an old term; its order does not")
     func forgetfulPeer() {
         var pair = SessionPair()

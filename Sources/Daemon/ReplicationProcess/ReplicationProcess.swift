@@ -179,7 +179,7 @@ final class ReplicationProcess {
     private func brief(_ channel: ProcessChannel) {
         if let role {
             let isPeerActive = session.peer?.isActive ?? false
-            let term = max(role.term, session.ownActiveTerm, session.highestPeerTerm)
+            let term = max(role.term, session.highestTerm)
             channel.send(
                 .role(.answer(nonce: RoleMessage.briefing, isActive: isPeerActive), group: role.group, term: term))
         }
