@@ -28,6 +28,7 @@ extension GroupMachine {
         }
         if watchesActive { consider(activeDeadline) }
         consider(proofDeadline)
+        consider(idleDeadline)
         if watchesStandby { consider(standbyDeadline) }
         if settings.isFollower { consider(silenceDeadline) }
         return next
@@ -67,6 +68,14 @@ extension GroupMachine {
     private var peerSeenAt: Instant? {
         guard let seen = activeSeen else { return isPeerActive ? peerActiveAt : nil }
         return isPeer(seen.address) ? seen.at : nil
+    }
+
+    /// A group that waits for nothing comes all the same while the peer can give it orders: only a deadline that is late
+    /// tells that this process slept, and so did the orders that it finds.
+    private var idleDeadline: Instant? {
+        guard state == .initial || state == .learn, !isStopping, redundancy.isStateful, redundancy.isAssociationUp
+        else { return nil }
+        return handledAt.map { $0 + hello }
     }
 
     private mutating func askForProof(at now: Instant, actions: inout [GroupAction]) {
@@ -190,12 +199,14 @@ extension GroupMachine {
                 remark = "preemption waits until this node is STANDBY HOT"
                 return
             }
+            // What it said on the LAN last is as old as its silence here: the hold time decides.
+            guard let seen = activeSeen, now.since(seen.at) <= GroupTiming.signOfLife(hello) else { return }
             takeByCoup(reason: "the Active does not answer", at: now, actions: &actions)
         }
     }
 
-    /// An Active that slept longer than its hold time must assume that another one is Active; any other that is late
-    /// must not call the Active silent before it has read what the Active said.
+    /// An Active that slept longer than its hold time, or than its lease, must assume that another one is Active; any
+    /// other that is late must not call the Active silent before it has read what the Active said.
     mutating func noticeStall(_ event: GroupEvent, at now: Instant, actions: inout [GroupAction]) {
         // What was missed is the leader's to find out.
         guard !settings.isFollower else { return }
@@ -208,7 +219,7 @@ extension GroupMachine {
             return
         }
         guard state == .active, phase != .draining, event != .stopRequested, let sent = lastHelloSentAt,
-            now.since(sent) > hold
+            now.since(sent) > hold || isLeaseOver(at: now)
         else { return }
         if case .awaitingReady(let release, _) = phase {
             completeRelease(release, at: now, actions: &actions)
@@ -220,6 +231,12 @@ extension GroupMachine {
         phase = .draining
         hasSeenOtherActive = false
         actions.append(.drainReceived)
+    }
+
+    /// Whether the kernel has taken the address away: a successor that heard nothing waited for no more than that.
+    private func isLeaseOver(at now: Instant) -> Bool {
+        guard holdsAddress, let leaseRenewedAt else { return false }
+        return now.since(leaseRenewedAt) > .seconds(settings.leaseSeconds)
     }
 
     mutating func finishDraining(at now: Instant, actions: inout [GroupAction]) {

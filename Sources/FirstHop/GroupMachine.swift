@@ -84,6 +84,8 @@ public struct GroupMachine: Sendable {
     var hasSeenOtherActive = false
     /// Woken late in a state other than Active: what was received meanwhile comes before any deadline.
     var isCatchingUp = false
+    /// When anything happened last.
+    var handledAt: Instant?
     var lastHelloSentAt: Instant?
     /// When the Active last proved that it lives: a hello, or an answer over the association.
     var activeSeen: (address: IPAddress, at: Instant)?
@@ -244,6 +246,7 @@ public struct GroupMachine: Sendable {
         }
         reachDeadlines(at: now, actions: &actions)
         updatePreemptWait(at: now)
+        handledAt = now
         if isStopping, state == .initial, resigns.isEmpty, lowerMACAt == nil, !hasSaidStopped {
             hasSaidStopped = true
             actions.append(.stopped)

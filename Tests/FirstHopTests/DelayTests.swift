@@ -239,6 +239,7 @@ import Testing
         _ = router.hear(1_500, .active, priority: 90)
         #expect(router.machine.preemptDeadline == Router.instant(31_500))
         #expect(Self.coup(&router, within: 40) == 30_000)
+        _ = router.run(until: 40_000)
         _ = router.hear(40_000, .active, priority: 120)
         #expect(router.machine.state == .speak)
         _ = router.hear(41_000, .active, priority: 90)

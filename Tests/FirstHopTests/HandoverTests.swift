@@ -241,6 +241,34 @@ private func hotStandby(
             ])
     }
 
+    @Test("orders that waited while a group without any deadline slept are not obeyed")
+    func lateOrderInInitial() {
+        var router = Router(redundancy: Router.hot)
+        _ = router.at(1, .redundancyChanged(Router.hot))
+        #expect(router.machine.nextDeadline == Router.instant(3_001))
+        #expect(router.run(until: 9_001).isEmpty)
+        var actions: [GroupAction] = []
+        router.machine.handle(.interfaceChanged(isUp: true), at: Router.instant(20_000), actions: &actions)
+        for order in [RoleMessage.prepareTakeover, .fenced] {
+            router.machine.handle(.roleMessageReceived(order, term: 1), at: Router.instant(20_000), actions: &actions)
+        }
+        #expect(actions.counted == ["deadline.late", "role.late", "role.late"])
+        #expect(!router.machine.holdsAddress)
+    }
+
+    @Test("an Active that slept for longer than its lease raises the fence before it does anything else")
+    func sleptBeyondLease() {
+        var status = Router.hot
+        status.isAssociationUp = false
+        var router = Router.active(redundancy: status)
+        _ = router.at(20_001, .redundancyChanged(Router.hot))
+        _ = router.run(until: 25_000)
+        // Its hold time is not over yet, and the peer asks for a role that it may have taken since.
+        let asked = router.at(29_000, .roleMessageReceived(.requestRole(priority: 110), term: 1))
+        #expect(asked.steps.prefix(2) == ["raise fence", "drain"])
+        #expect(asked.contains(.sendRole(.declined(reason: .busy), term: 1)))
+    }
+
     @Test("released or takeOver: Active at once, fence down, from Standby and, when HOT, from Listen and Speak")
     func takeOver() {
         for message in [RoleMessage.released, .takeOver] {

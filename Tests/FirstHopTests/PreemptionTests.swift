@@ -77,6 +77,16 @@ import Testing
             router.at(810, .roleMessageReceived(.released, term: 4)).steps == ["lower fence", "publish active term 1"])
     }
 
+    @Test("no answer by an Active whose hellos are late as well: no Coup, the hold time decides")
+    func silentOnBothWires() {
+        var router = Self.claimant(Self.cold)
+        _ = router.run(until: 4_500)
+        _ = router.at(4_500, .redundancyChanged(Router.hot))
+        let done = router.run(until: 5_000).map(\.action)
+        #expect(done.counted.contains("role.requestUnanswered"))
+        #expect(router.machine.state == .listen)
+    }
+
     @Test("declined: no Coup, and the question is put again a hello later")
     func declined() {
         var router = Self.claimant(Self.cold)
