@@ -13,11 +13,14 @@ final class Checker {
     private(set) var hadSplit = false
     private var unheldSince: [UInt64?]
     private var emittingBefore: [Bool]
+    /// Whether a node has emitted since it became Active.
+    private var hasEmitted: [Bool]
 
     init(_ simulation: Simulation) {
         self.simulation = simulation
         unheldSince = simulation.nodes.map { _ in nil }
         emittingBefore = simulation.nodes.map { _ in false }
+        hasEmitted = simulation.nodes.map { _ in false }
     }
 
     func fail(_ text: String) {
@@ -46,6 +49,7 @@ final class Checker {
             let isEmitting = node.kernel.isEmitting
             let isNew = isEmitting && !emittingBefore[node.index]
             emittingBefore[node.index] = isEmitting
+            if isEmitting, node.failover.isActive { hasEmitted[node.index] = true }
             if isNew { for other in nodes where other !== node { checkOneSender(node, other) } }
             checkHolder(node)
         }
@@ -144,8 +148,10 @@ final class Checker {
         }
     }
 
-    /// Where both can speak, the later term keeps the role.
+    /// Where both can speak, the later term keeps the role, if it ever was more than a held fence.
     private func checkYielding(_ node: Node) {
+        guard hasEmitted[node.index] else { return }
+        hasEmitted[node.index] = false
         for other in simulation.nodes where other !== node {
             let machine = other.failover.machine
             // Who has heard of a later term than its own knows that its role is over, whoever has taken it since.
