@@ -61,7 +61,8 @@ def _time_away(changes, sign):
 
 @scenario("a failover process that crashes for good leaves the interfaces as it found them")
 def restored(world):
-    run("sysctl", "-q", "-w", "net.ipv4.conf.eth1.arp_announce=1", namespace="r3")
+    # A scenario that ends with every process killed leaves its settings behind.
+    _set_arp("r3", ignore=0, announce=1)
     gateway = world.gateways["r3"] = Gateway("r3", Settings(stateful=False, ike_daemon=False, timers="1 3")).start()
     gateway.wait_for_state("Active", 20)
     expect(_arp("r3") == ("1", "2"), f"under havpnd r3 has {_arp('r3')}")
@@ -73,7 +74,12 @@ def restored(world):
         time.sleep(1)
     wait_until(lambda: gateway.process.poll() is not None, 10, "havpnd goes on behind three crashes")
     expect(_arp("r3") == ("0", "1"), f"behind havpnd r3 has {_arp('r3')}")
-    run("sysctl", "-q", "-w", "net.ipv4.conf.eth1.arp_announce=0", namespace="r3")
+    _set_arp("r3", ignore=0, announce=0)
+
+
+def _set_arp(router, ignore, announce):
+    run("sysctl", "-q", "-w", f"net.ipv4.conf.eth1.arp_ignore={ignore}",
+        f"net.ipv4.conf.eth1.arp_announce={announce}", namespace=router)
 
 
 def _arp(router):
