@@ -79,6 +79,7 @@ extension ReplicationModel {
         switch keeper.apply(bytes, wire: sequence) {
         case .held, .ignored: break
         case .deliver(let record): charon.deliver(record)
+        case .compare: charon.wantComparison()
         }
         if let delivered = deliveredSequence, delivered >= keeper.journal.lastSequence {
             acknowledge(through: delivered)

@@ -158,7 +158,7 @@ import Testing
         #expect(journal.recordCount == 4)
     }
 
-    @Test("a virtual address and an address change are kept beside the full update")
+    @Test("the last virtual address is kept beside the full update, and a move of the peer inside it")
     func updateKinds() throws {
         var journal = CharonJournal()
         try journal.tell(
@@ -166,7 +166,8 @@ import Testing
             HAFixture(.ikeUpdate).identity(pair(1)).host(12, [10, 9, 0, 1], port: 0),
             HAFixture(.ikeUpdate).identity(pair(1)).host(7, [10, 1, 0, 9], port: 4_500),
             HAFixture(.ikeUpdate).identity(pair(1)).host(12, [10, 9, 0, 2], port: 0))
-        #expect(journal.recordCount == 4)
+        #expect(journal.recordCount == 3)
+        #expect(journal.snapshot()[1].message.remoteEndpoint == IKEEndpoint(port: 4_500, octets: [10, 1, 0, 9]))
         #expect(journal.snapshot().last?.message.assignsVirtualAddress == true)
     }
 

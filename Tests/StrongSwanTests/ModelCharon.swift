@@ -9,6 +9,8 @@ struct ModelCharon: Equatable {
         var outbound: UInt32
         /// Stands for the keys: what they were derived from.
         var keys: String
+        /// Where it was installed; nothing moves it.
+        var remote: IKEEndpoint?
     }
 
     struct IKE: Equatable {
@@ -17,6 +19,7 @@ struct ModelCharon: Equatable {
         var derivation: String
         var isPassive = false
         var ends: String?
+        var remote: IKEEndpoint?
         var children: [UInt32: Child] = [:]
         var messageIDs: [HAMessage.Kind: UInt32] = [:]
     }
@@ -51,12 +54,14 @@ struct ModelCharon: Equatable {
         if let old = message.rekeyedIdentity?.spis, let replaced = ikes.removeValue(forKey: old) {
             ike.children = replaced.children
             ike.ends = replaced.ends
+            ike.remote = replaced.remote
         }
         ikes[spis] = ike
     }
 
     private mutating func update(_ message: HAMessage, _ spis: IKESPIPair) {
         guard ikes[spis] != nil else { return faults.append("IKE SA to update not found") }
+        if let end = message.remoteEndpoint { ikes[spis]?.remote = end }
         if let name = message.configurationName {
             ikes[spis]?.ends = "\(name) \(message.localEndpoint?.octets ?? []) \(message.remoteEndpoint?.octets ?? [])"
             ikes[spis]?.isPassive = true
@@ -80,7 +85,8 @@ struct ModelCharon: Equatable {
             ikes[key]?.children[inbound] = nil
             return faults.append("child SA added twice")
         }
-        ikes[spis]?.children[inbound] = Child(outbound: outbound, keys: "\(ike.derivation), child \(inbound)")
+        ikes[spis]?.children[inbound] = Child(
+            outbound: outbound, keys: "\(ike.derivation), child \(inbound)", remote: ike.remote)
     }
 
     /// The SAs without what they are made of.
@@ -101,7 +107,8 @@ struct ModelCharon: Equatable {
             listed(
                 entry.key, number: UInt32(index + 1), version: entry.value.version,
                 state: entry.value.isPassive ? "PASSIVE" : "CONNECTING",
-                children: entry.value.children.map { ChildSPIPair(inbound: $0.key, outbound: $0.value.outbound) })
+                children: entry.value.children.map { ChildSPIPair(inbound: $0.key, outbound: $0.value.outbound) },
+                remote: entry.value.remote)
         }
     }
 }
@@ -109,11 +116,12 @@ struct ModelCharon: Equatable {
 /// An entry as VICI lists it.
 func listed(
     _ spis: IKESPIPair, number: UInt32 = 1, version: UInt8 = 2, state: String = "PASSIVE",
-    children: [ChildSPIPair] = []
+    children: [ChildSPIPair] = [], remote: IKEEndpoint? = nil
 ) -> ListedIKE {
     ListedIKE(
         uniqueID: number, name: "branch", version: version, state: state, localHost: "10.1.0.100", localPort: 500,
-        remoteHost: "10.1.0.5", remotePort: 500, localID: "10.1.0.100", remoteID: "10.1.0.5", spis: spis,
+        remoteHost: (remote?.octets ?? [10, 1, 0, 5]).map(String.init).joined(separator: "."),
+        remotePort: remote?.port ?? 500, localID: "10.1.0.100", remoteID: "10.1.0.5", spis: spis,
         isInitiator: false, establishedSeconds: nil, rekeySeconds: nil,
         children: children.enumerated().map { index, spis in
             ListedChild(

@@ -14,6 +14,8 @@ import StrongSwan
 final class KernelTables {
     /// Called when an SA of ours came or went.
     var onSAsChanged: () -> Void = {}
+    /// Called when a VPN peer behind NAT sent from another address or port.
+    var onPeerMoved: () -> Void = {}
     /// Called when policies or routes changed that reverse routes depend on.
     var onRoutesAffected: () -> Void = {}
     /// Increments a named counter.
@@ -65,7 +67,7 @@ final class KernelTables {
             if route == nil { route = try NetlinkSocket(.route) }
             // The kernel replicator hears the kernel itself; hearing all twice would cost twice.
             if xfrmEvents == nil, scheme.strongSwan != nil || !scheme.isStateful {
-                let sas = scheme.strongSwan == nil ? 0 : XFRMGroups.sa
+                let sas = scheme.strongSwan == nil ? 0 : XFRMGroups.sa | XFRMGroups.mapping
                 let groups = sas | XFRMGroups.policy | XFRMGroups.expire
                 xfrmEvents = try NetlinkSubscription(.xfrm, groups: groups, on: reactor) { [weak self] event in
                     self?.takeXFRM(event)
@@ -194,6 +196,7 @@ final class KernelTables {
             refreshSAs()
             onSAsChanged()
         case .policiesChanged: takePolicy(message)
+        case .mapped(let identity, _, _) where sas[identity] != nil: onPeerMoved()
         default: break
         }
     }

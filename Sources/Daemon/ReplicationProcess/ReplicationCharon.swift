@@ -256,7 +256,7 @@ extension ReplicationProcess {
         settle()
     }
 
-    /// Looks for deletions that charon did not tell, and passes them on; and for what a killed charon has left.
+    /// Looks for deletions and moves that charon did not tell, and passes them on; and for what a killed charon has left.
     func compareActive() {
         guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon?.version else { return }
         let settled = keeper.journal.lastSequence
@@ -269,11 +269,27 @@ extension ReplicationProcess {
                 count("journal.missedDeletion")
                 record(message)
             }
+            let moves = ReconciliationPlan.missedMoves(
+                journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
+            for message in moves {
+                count("journal.peerMoved")
+                record(message)
+            }
             let gateways = scheme?.virtualAddresses ?? []
             let found = leftovers.leftovers(among: sas.values, listing: listing, gateways: gateways)
             kernel?.remove(leftovers: found)
             askForUncovered(listing)
             rekeyOverdue(listing)
+        }
+    }
+
+    /// The kernel heard a VPN peer behind NAT at another end: charon moves its SAs in a moment, and is asked then.
+    func notePeerMoved() {
+        guard isReplicating, role?.isActive == true, !isMoveExpected else { return }
+        isMoveExpected = true
+        reactor.schedule(at: reactor.now + Self.moveWait) { [weak self] in
+            self?.isMoveExpected = false
+            self?.compareActive()
         }
     }
 

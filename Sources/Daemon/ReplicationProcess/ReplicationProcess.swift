@@ -34,6 +34,8 @@ final class ReplicationProcess {
     static let urgentTime = Interval.milliseconds(250)
     /// How long an Active whose IKE daemon lost its SAs waits for a peer to take the role.
     static let lossWait = Interval.seconds(5)
+    /// How long charon is left to move the SAs of a VPN peer that the kernel heard at another end.
+    static let moveWait = Interval.milliseconds(100)
 
     let reactor: Reactor
     let supervisor: ProcessChannel
@@ -75,6 +77,8 @@ final class ReplicationProcess {
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
+    /// charon is asked soon where a VPN peer is that moved.
+    var isMoveExpected = false
     var lossDeadline: Instant?
     var hasLostSAs = false
     /// IKE SAs that the last comparison found at charon and not in the journal.
@@ -300,6 +304,7 @@ final class ReplicationProcess {
             scheme: scheme, life: bootID, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
             isInherited: { [unowned self] in inheritedSPIs.contains($0.spi) })
         tables.onSAsChanged = { [unowned self] in settle() }
+        tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
         tables.count = { [unowned self] name in count(name) }
         return tables

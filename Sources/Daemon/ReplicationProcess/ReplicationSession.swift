@@ -125,6 +125,7 @@ extension ReplicationProcess {
         switch keeper.apply(bytes, wire: sequence) {
         case .held: break
         case .deliver(let record): charon?.deliver(record)
+        case .compare: charon?.wantComparison()
         case .ignored(let counter): count(counter)
         }
         acknowledgeIdle()

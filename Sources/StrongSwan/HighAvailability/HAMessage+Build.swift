@@ -38,6 +38,37 @@ extension HAMessage {
         }
     }
 
+    /// Says that the VPN peer's end of an IKE SA moved: its NAT gave it another port or address.
+    ///
+    /// charon has no word for this; a journal rewrites what it holds of the SA (`CharonJournal`).
+    public static func peerMoved(_ identity: IKEIdentity, to end: IKEEndpoint, version: HAVersion) -> HAMessage {
+        build(.ikeUpdate, version: version) { writer in
+            writer.write(.ikeID, identity, version)
+            writer.write(number: .remoteAddress, version)
+            writer.write(end)
+        }
+    }
+
+    /// Tells whether this is a `peerMoved`: an update that names an end and no connection.
+    public var isPeerMove: Bool {
+        kind == .ikeUpdate && configurationName == nil && remoteEndpoint != nil && !assignsVirtualAddress
+    }
+
+    /// The same message with another end of the VPN peer, or nil if it names none.
+    func replacing(remote end: IKEEndpoint) -> HAMessage? {
+        guard remoteEndpoint != nil, unknownAttribute == nil else { return nil }
+        return bytes.withBytes { original in
+            var writer = ByteWriter(capacity: original.count + 12)
+            writer.write(bytes: original.prefix(2))
+            var reader = HAAttributeReader(original[2...], version: version)
+            while let (attribute, value) = try? reader.next() {
+                writer.write(number: attribute, version)
+                if attribute == .remoteAddress { writer.write(end) } else { writer.write(bytes: value) }
+            }
+            return try? HAMessage(decoding: writer.bytes[...])
+        }
+    }
+
     /// The same message in another wire version, or nil if that version cannot express it (reference ipsec-ha §1.4).
     public func translated(to target: HAVersion) -> HAMessage? {
         guard target != version else { return self }
@@ -83,6 +114,13 @@ extension ByteWriter {
     fileprivate mutating func write(number attribute: HAAttribute, _ version: HAVersion) {
         guard let number = attribute.number(in: version) else { preconditionFailure("attribute unknown to version") }
         write(number)
+    }
+
+    fileprivate mutating func write(_ end: IKEEndpoint) {
+        write(end.port)
+        // AF_INET and AF_INET6.
+        write(end.octets.count == 4 ? 2 as UInt8 : 10)
+        write(bytes: end.octets)
     }
 
     fileprivate mutating func write(_ attribute: HAAttribute, _ identity: IKEIdentity, _ version: HAVersion) {

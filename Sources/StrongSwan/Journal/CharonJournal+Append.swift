@@ -28,8 +28,10 @@ extension CharonJournal {
     mutating func updateIKE(_ record: CharonRecord, spis: IKESPIPair) -> Ignored? {
         let message = record.message
         guard let name = message.configurationName else {
-            return replaceLast(
-                message.assignsVirtualAddress ? \.virtualAddressUpdate : \.addressUpdate, with: record, spis: spis)
+            guard message.isPeerMove, let end = message.remoteEndpoint else {
+                return replaceLast(\.virtualAddressUpdate, with: record, spis: spis)
+            }
+            return moveRemote(to: end, spis: spis)
         }
         // The first full update stays: children behind it in the order need the connection that it names.
         guard let node = nodes[spis], node.firstUpdate != nil else {
@@ -63,6 +65,18 @@ extension CharonJournal {
         // A passive charon destroys the old one at once; the active one says so only seconds later.
         markEnded(old)
         dropNeedlessRoots(from: root(of: old))
+    }
+
+    /// Lets IKEv1 SAs that are made from now on find this one at its peer's new end.
+    mutating func renewAdoption(of spis: IKESPIPair) {
+        guard let node = nodes[spis], let old = node.adoption,
+            let update = (node.lastUpdate ?? node.firstUpdate)?.message,
+            let name = update.configurationName
+        else { return }
+        forgetAdoption(of: spis, under: old)
+        let key = AdoptionKey(update, connection: name)
+        nodes[spis]?.adoption = key
+        if node.identity.version == 1 { adoptable[key, default: []].insert(spis) }
     }
 
     mutating func replaceLast(
@@ -139,11 +153,14 @@ extension CharonJournal {
         }
     }
 
+    private mutating func forgetAdoption(of spis: IKESPIPair, under key: AdoptionKey) {
+        adoptable[key]?.remove(spis)
+        if adoptable[key]?.isEmpty ?? false { adoptable[key] = nil }
+    }
+
     private mutating func forget(_ spis: IKESPIPair) {
         guard let node = nodes.removeValue(forKey: spis) else { return }
         for record in node.records { discount(record) }
-        guard let key = node.adoption else { return }
-        adoptable[key]?.remove(spis)
-        if adoptable[key]?.isEmpty ?? false { adoptable[key] = nil }
+        if let key = node.adoption { forgetAdoption(of: spis, under: key) }
     }
 }

@@ -12,6 +12,8 @@ public struct JournalKeeper: Sendable {
         case held
         /// To be delivered to the IKE daemon.
         case deliver(CharonRecord)
+        /// Nothing to deliver as it is: a comparison of the IKE daemon with the journal brings it about.
+        case compare
         /// Nothing to deliver; the name is a counter's.
         case ignored(String)
     }
@@ -71,7 +73,7 @@ public struct JournalKeeper: Sendable {
             if message.kind == .childAdd, let spi = message.outboundSPI, undelivered.count < Limits.deliveryQueueCount {
                 undelivered.insert(spi)
             }
-            return .deliver(CharonRecord(sequence: sequence, message: message))
+            return message.isPeerMove ? .compare : .deliver(CharonRecord(sequence: sequence, message: message))
         case .ignored(let reason):
             acknowledgements.append((journal.lastSequence, wire))
             return .ignored(reason.rawValue)

@@ -17,7 +17,6 @@ struct JournalNode: Sendable {
     var additions: [CharonRecord]
     var firstUpdate: CharonRecord?
     var lastUpdate: CharonRecord?
-    var addressUpdate: CharonRecord?
     var virtualAddressUpdate: CharonRecord?
     var messageIDInitiator: CharonRecord?
     var messageIDResponder: CharonRecord?
@@ -46,7 +45,6 @@ struct JournalNode: Sendable {
     private func append(to all: inout [CharonRecord]) {
         if let firstUpdate { all.append(firstUpdate) }
         if let lastUpdate { all.append(lastUpdate) }
-        if let addressUpdate { all.append(addressUpdate) }
         if let virtualAddressUpdate { all.append(virtualAddressUpdate) }
         if let messageIDInitiator { all.append(messageIDInitiator) }
         if let messageIDResponder { all.append(messageIDResponder) }

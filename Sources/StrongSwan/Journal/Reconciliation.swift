@@ -67,6 +67,8 @@ public struct ReconciliationPlan: Sendable, Equatable {
             }
             // A lost IKE_UPDATE leaves the SA half open for ever.
             if ike.state == "CONNECTING", node.firstUpdate != nil { needsWholeFamily = true }
+            // charon moves no child with its IKE SA; whoever is installed anew stands at the new end.
+            if node.hasMoved(from: ike) { needsWholeFamily = true }
             extras += ike.children
                 .filter {
                     $0.spis.inbound != 0
@@ -124,11 +126,37 @@ public struct ReconciliationPlan: Sendable, Equatable {
     }
 }
 
+extension ReconciliationPlan {
+    /// Moves of VPN peers that the journal of the active node does not know yet: charon says nothing of them.
+    ///
+    /// To be appended and passed on like charon's own records. Only SAs up to `settledSequence` count, as above.
+    public static func missedMoves(
+        journal: CharonJournal, listing: [ListedIKE], settledSequence: UInt64, version: HAVersion
+    ) -> [HAMessage] {
+        listing.compactMap { ike in
+            // A replaced SA stays where it was.
+            guard let node = journal.nodes[ike.spis], !node.isEnded, node.successors.isEmpty,
+                node.firstSequence <= settledSequence, ike.state == "ESTABLISHED", node.hasMoved(from: ike),
+                let end = ike.remoteEnd
+            else { return nil }
+            return .peerMoved(node.identity, to: end, version: version)
+        }
+    }
+}
+
 extension JournalNode {
+    /// Tells whether the VPN peer's end, as far as both know it, is another one than charon lists.
+    func hasMoved(from ike: ListedIKE) -> Bool {
+        guard let known = (lastUpdate ?? firstUpdate)?.message.remoteEndpoint, let listed = ike.remoteEnd else {
+            return false
+        }
+        return known != listed
+    }
+
     /// Records that may be delivered again to a standing SA without harm.
     var refreshable: [CharonRecord] {
         [
-            lastUpdate ?? firstUpdate, addressUpdate, virtualAddressUpdate, messageIDInitiator, messageIDResponder,
+            lastUpdate ?? firstUpdate, virtualAddressUpdate, messageIDInitiator, messageIDResponder,
             initializationVector,
         ].compactMap { $0 }
     }

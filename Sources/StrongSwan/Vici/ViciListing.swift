@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Primitives
+
 /// An IKE SA as `list-sas` tells of it.
 public struct ListedIKE: Sendable, Hashable {
     /// charon's own number, wanted by `terminate`.
@@ -35,6 +37,12 @@ public struct ListedIKE: Sendable, Hashable {
 
     /// What the ha plugin calls this SA.
     public var identity: IKEIdentity { IKEIdentity(version: version, spis: spis, isInitiator: isInitiator) }
+
+    /// The VPN peer's end, if charon names an address and a port.
+    public var remoteEnd: IKEEndpoint? {
+        guard remotePort != 0, let address = IPAddress(text: remoteHost) else { return nil }
+        return IKEEndpoint(port: remotePort, octets: address.octets)
+    }
 
     /// Makes an entry from its fields.
     public init(

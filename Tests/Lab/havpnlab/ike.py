@@ -24,10 +24,12 @@ class Charon:
     """One IKE daemon. `gateway` nodes answer at the virtual address; the branch initiates by a trap policy."""
 
     def __init__(self, router, *, version=2, replicated=False, verbose=False, tunnels=0, inside="10.2.0.2/32",
-                 rekey_seconds=None, ends=(VIRTUAL_ADDRESS, "10.1.0.5")):
+                 rekey_seconds=None, ends=(VIRTUAL_ADDRESS, "10.1.0.5"), through=None):
         self.router = router
         #: the ends of the tunnel: the virtual address and the branch's
         self.virtual, self.branch = ends
+        #: the address of a NAT between the ends, where each of them finds the other
+        self.through = through
         #: what the tunnel protects behind the gateways
         self.inside = inside
         #: when this daemon's copy of the child SA is to be rekeyed, if not after charon's usual hour
@@ -168,7 +170,7 @@ charon {{
     {name} {{
         version = {self.version}
         local_addrs = {local}
-        remote_addrs = {remote}
+        remote_addrs = {self.through or remote}
         mobike = no
         unique = never
         proposals = {ike}

@@ -45,18 +45,19 @@ class World:
     # Bringing a scenario up and down.
 
     def begin(self, settings=None, *, version=2, routers=GATEWAYS, verbose=False, tunnels=0, inside="10.2.0.2/32",
-              rekey_seconds=None):
+              rekey_seconds=None, through=None):
         """Starts what the scenario needs in the order of a boot: havpnd before charon; returns when r3 is Active.
 
-        With `verbose` charon's log holds the secrets of IKE; `tunnels` are made ready beside the seed's one; `rekey_seconds` says of a gateway when its copies of child SAs are to be
-        rekeyed.
+        With `verbose` charon's log holds the secrets of IKE; `tunnels` are made ready beside the seed's one;
+        `rekey_seconds` says of a gateway when its copies of child SAs are to be rekeyed; `through` is the address of
+        a NAT before the branch.
         """
         settings = settings or Settings(timers="1 3")
         self.use(settings.virtual_address)
-        ends = settings.virtual_address, settings.peer_address
+        ends = settings.virtual_address, "10.1.0.5" if through else settings.peer_address
         for router in GATEWAYS:
             self.charons[router] = Charon(router, version=version, replicated=settings.stateful, verbose=verbose,
-                                          tunnels=tunnels, inside=inside, ends=ends,
+                                          tunnels=tunnels, inside=inside, ends=ends, through=through,
                                           rekey_seconds=(rekey_seconds or {}).get(router))
         for router in routers:
             self.gateways[router] = self.gateway(router, settings).start()
@@ -64,7 +65,8 @@ class World:
             if router == routers[0] and len(set(settings.priorities.values())) == 1:
                 # Nothing but the order of the boot says who shall be Active.
                 self.gateways[router].wait_for_state("Active", 60)
-        self.charons["r5"] = Charon("r5", version=version, tunnels=tunnels, inside=inside, ends=ends).start()
+        self.charons["r5"] = Charon("r5", version=version, tunnels=tunnels, inside=inside, ends=ends,
+                                    through=through).start()
         self.gateways[routers[0]].wait_for_state("Active", 60)
         if len(routers) > 1:
             self.gateways[routers[1]].wait_for_state("Standby", 60)

@@ -3,4 +3,4 @@
 
 from . import (  # noqa: F401
     groundwork, takeover, deaths, operations, faults, splits, standby, series, secured, hostile, kernel, tracking,
-    versions, coupling, recording, witnesses, ipv6, linux, notifications, hellos, addresses)
+    versions, coupling, recording, witnesses, ipv6, linux, notifications, hellos, addresses, nat)
