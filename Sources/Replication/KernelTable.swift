@@ -21,6 +21,8 @@ public struct KernelTable: Sendable {
         /// The numbers that this node's kernel is known to have reached.
         var kernelOutbound: UInt64
         var kernelInbound: UInt64
+        /// When the peer was told, in `telling`s; what was told in an older one counts for nothing.
+        var telling: UInt32
         /// The numbers that the peer was told last.
         var toldOutbound: UInt64
         var toldInbound: UInt64
@@ -45,6 +47,7 @@ public struct KernelTable: Sendable {
     /// Rises whenever an inbound SA was seen to have received something.
     public private(set) var inboundMoves: UInt64 = 0
     private var generation: UInt32 = 1
+    private var telling: UInt32 = 0
 
     /// Starts empty.
     public init(ends: Set<IPAddress>, inboundInterval: UInt64) {
@@ -89,7 +92,7 @@ public struct KernelTable: Sendable {
 
     /// The kernel's numbers of a known SA, as they were read.
     private mutating func note(_ replay: KernelReplay, of key: SAKey) {
-        guard var entry = sas[key] else { return }
+        guard var entry = entry(of: key) else { return }
         entry.kernelOutbound = max(entry.kernelOutbound, replay.outbound)
         if !entry.isOutbound, replay.inbound > entry.kernelInbound { inboundMoves &+= 1 }
         entry.kernelInbound = max(entry.kernelInbound, replay.inbound)
@@ -121,7 +124,8 @@ public struct KernelTable: Sendable {
             digest: fresh, generation: generation, isOutbound: ends.contains(sa.source),
             usesExtendedStructure: sa.replay.usesExtendedStructure, windowPackets: sa.replay.windowPackets,
             words: UInt8(truncatingIfNeeded: sa.replay.bitmap.count), kernelOutbound: sa.replay.outbound,
-            kernelInbound: sa.replay.inbound, toldOutbound: sa.replay.outbound, toldInbound: sa.replay.inbound,
+            kernelInbound: sa.replay.inbound, telling: telling, toldOutbound: sa.replay.outbound,
+            toldInbound: sa.replay.inbound,
             margin: margin)
     }
 
@@ -131,9 +135,20 @@ public struct KernelTable: Sendable {
         policies[key] = PolicyEntry(digest: fresh, generation: generation)
     }
 
+    /// What is remembered of an SA; nil if it is not known.
+    func entry(of key: SAKey) -> SAEntry? {
+        guard var entry = sas[key] else { return nil }
+        // At the first look behind `beginTelling` the number is still the one that stood there then.
+        if entry.telling != telling {
+            entry.telling = telling
+            entry.toldOutbound = entry.kernelOutbound
+        }
+        return entry
+    }
+
     /// Changes what is remembered of an SA; nothing if it is not known.
     mutating func update(_ key: SAKey, _ body: (inout SAEntry) -> Void) {
-        guard var entry = sas[key] else { return }
+        guard var entry = entry(of: key) else { return }
         body(&entry)
         sas[key] = entry
     }
@@ -159,15 +174,13 @@ public struct KernelTable: Sendable {
 
     // MARK: Numbers
 
-    /// What moves from here on is to be told.
-    mutating func beginTelling() {
-        for key in sas.keys { update(key) { $0.toldOutbound = $0.kernelOutbound } }
-    }
+    /// What moves from here on is to be told; a takeover, which calls this, must not wait for a walk over all SAs.
+    mutating func beginTelling() { telling &+= 1 }
 
     /// How many SAs have sent more than a margin beyond what the peer was told.
     public func exceededCount(by settings: SequenceMargin.Settings) -> Int {
         sas.values.count { entry in
-            entry.isOutbound
+            entry.isOutbound && entry.telling == telling
                 && SequenceMargin.isExceeded(
                     sent: entry.kernelOutbound, acknowledged: entry.toldOutbound, margin: settings.leastMargin)
         }

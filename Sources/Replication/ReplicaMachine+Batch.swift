@@ -147,7 +147,7 @@ extension ReplicaMachine {
 
     /// Raises an SA to what the former Active may have reached; where nothing is to be written, that is done.
     private mutating func raise(_ key: SAKey, behind silence: Interval, actions: inout [Action]) {
-        guard var entry = table.sas[key] else {
+        guard var entry = table.entry(of: key) else {
             raisesLeft -= 1
             return
         }
@@ -169,7 +169,7 @@ extension ReplicaMachine {
     }
 
     private mutating func take(_ moved: SANumbers, _ place: Int, at now: Instant, actions: inout [Action]) {
-        guard var entry = table.sas[moved.key] else { return actions.append(.count("numbers.unknownSA")) }
+        guard var entry = table.entry(of: moved.key) else { return actions.append(.count("numbers.unknownSA")) }
         guard entry.usesExtendedStructure == moved.replay.usesExtendedStructure,
             Int(entry.words) == moved.replay.bitmap.count
         else { return actions.append(.count("numbers.otherStructure")) }

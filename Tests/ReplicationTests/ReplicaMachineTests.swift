@@ -332,6 +332,22 @@ struct KernelTableTests {
         #expect(told.isEmpty)
     }
 
+    @Test("who takes the role is late with nothing that was sent before, and tells what is sent from there on")
+    func taken() {
+        var table = KernelTable(ends: [virtual], inboundInterval: 100)
+        let far = UInt64(settings.leastMargin) * 2
+        _ = table.observe(.sa(sa(2, outbound: true)))
+        _ = table.observe(.sa(sa(2, outbound: true, sent: far)))
+        #expect(table.exceededCount(by: settings) == 1)
+        table.beginTelling()
+        #expect(table.exceededCount(by: settings) == 0)
+        _ = table.observe(.sa(sa(2, outbound: true, sent: far + 1)))
+        #expect(table.exceededCount(by: settings) == 0)
+        #expect(table.takeMoved().map(\.replay.outbound) == [far + 1])
+        _ = table.observe(.sa(sa(2, outbound: true, sent: 2 * far + 2)))
+        #expect(table.exceededCount(by: settings) == 1)
+    }
+
     @Test("a role taken behind a long silence raises what may have been sent since, before anything is sent")
     func staleTakeover() throws {
         var standby = Standby()

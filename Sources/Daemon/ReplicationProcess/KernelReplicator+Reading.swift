@@ -31,10 +31,22 @@ extension KernelReplicator {
     }
 
     /// Starts to read both tables anew; one that is under way is given up, but a copy goes on as a copy.
+    ///
+    /// While words about the role pass it waits for their end.
     func startReading(_ wanted: Pace) {
-        let pace = reading?.isForCopy == true ? .copy : wanted
-        let number = (reading?.number ?? lastReadingNumber) + 1
-        lastReadingNumber = number
+        let pace = reading?.isForCopy == true || isCopyPostponed ? .copy : wanted
+        lastReadingNumber += 1
+        let number = lastReadingNumber
+        isCopyPostponed = false
+        if let end = hooks.hurryEnd() {
+            reading = nil
+            isCopyPostponed = pace == .copy
+            reactor.schedule(at: end) { [weak self] in
+                guard let self, lastReadingNumber == number else { return }
+                startReading(pace)
+            }
+            return
+        }
         do {
             reading = Reading(pace: pace, dump: try NetlinkDump(.xfrm, XFRMRequest.dumpSAs()), number: number)
         } catch {
@@ -66,6 +78,7 @@ extension KernelReplicator {
     private func scheduleStep(_ number: Int, after pause: Interval) {
         reactor.schedule(at: reactor.now + pause) { [weak self] in
             guard let self, reading?.number == number else { return }
+            if let end = hooks.hurryEnd() { return scheduleStep(number, after: end.since(reactor.now)) }
             step()
         }
     }

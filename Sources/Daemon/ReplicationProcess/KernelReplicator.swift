@@ -40,6 +40,8 @@ final class KernelReplicator {
         var policiesFlushed: () -> Void = {}
         /// Bytes that wait for the transport.
         var backlogByteCount: () -> Int = { 0 }
+        /// Until when nothing long may be begun.
+        var hurryEnd: () -> Instant? = { nil }
         /// The role, nil while it is unknown.
         var isActive: () -> Bool? = { nil }
         var count: (String) -> Void = { _ in }
@@ -76,6 +78,8 @@ final class KernelReplicator {
     var reading: Reading?
     var lastReading: Instant?
     var lastReadingNumber = 0
+    /// The peer's copy waits for the end of a hand-over.
+    var isCopyPostponed = false
     var areKeysHidden = false
     private var countedUnknown = 0
     private var writer: NetlinkSocket?

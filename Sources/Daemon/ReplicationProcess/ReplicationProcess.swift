@@ -222,6 +222,17 @@ final class ReplicationProcess {
         calmDown()
     }
 
+    /// Until when nothing long may be begun: words about the role pass in real time, here and at the peer.
+    var hurryEnd: Instant? { urgentUntil.flatMap { reactor.now < $0 ? $0 : nil } }
+
+    /// The words of this hand-over are out; what follows them takes long and is nobody's hurry.
+    func endHurry() {
+        guard hurryEnd != nil else { return }
+        pump()
+        urgentUntil = nil
+        try? RealTime.relax()
+    }
+
     private func calmDown() {
         guard let until = urgentUntil else { return }
         reactor.schedule(at: until) { [unowned self] in

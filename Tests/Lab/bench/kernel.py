@@ -100,8 +100,8 @@ def takeovers(world, sizes, runs, measured):
         if size:
             run("ip", "-n", "r3", "-batch", "-", text="\n".join(manual.bulk(size)) + "\n", timeout=600)
             manual.wait_for_count("r4", size + 2, 300)
+        world.bring_tunnel_up(standby=None)
         wait_for_hot(world, 300)
-        world.bring_tunnel_up()
         legs = []
         for number in range(runs):
             if number:
