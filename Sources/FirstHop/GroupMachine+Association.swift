@@ -201,11 +201,8 @@ extension GroupMachine {
     private mutating func answer(
         _ nonce: UInt64, showsEvidence: Bool, at now: Instant, actions: inout [GroupAction]
     ) {
-        if peerGreeting == nil {
-            peerGreeting = nonce
-        } else {
-            yieldClaim(to: nonce, at: now)
-        }
+        if peerGreeting == nil { peerGreeting = nonce }
+        yieldClaim(to: nonce, at: now)
         if state != .active, let greetingNonce, greetingNonce <= nonce { isGreetingOutbid = true }
         guard phase != .draining else {
             unansweredNonce = nonce
@@ -216,6 +213,8 @@ extension GroupMachine {
     }
 
     /// Two that call the Active silent at one time: both would hear that the other one is not Active, and both follow.
+    ///
+    /// A greeting is such a claim as well: who learns by it that its former Active is none follows.
     private mutating func yieldClaim(to nonce: UInt64, at now: Instant) {
         guard state != .active, case .questioning(let hint, let own, _) = phase, own < nonce,
             hint == .activeSilent || hint == .activeResigned

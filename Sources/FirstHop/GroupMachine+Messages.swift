@@ -183,10 +183,7 @@ extension GroupMachine {
         actions.append(.count("hello.otherActive"))
         otherActive = router
         owesAnnouncement = true
-        if fenceHeldUntil != nil, isPeer(router.address) {
-            // It lives and renews its lease: one sender, and that is not us as long as it is heard.
-            fenceHeldUntil = fenceDeadline(behind: now)
-        }
+        holdFence(behind: router.address, at: now)
         switch phase {
         case .draining:
             hasSeenOtherActive = true
@@ -207,10 +204,17 @@ extension GroupMachine {
         }
     }
 
+    /// A peer that is heard as Active lives and renews its lease: one sender, and that is not us as long as it is heard.
+    private mutating func holdFence(behind address: IPAddress, at now: Instant) {
+        guard isFenceUp, phase != .draining || fenceHeldUntil != nil, isPeer(address) else { return }
+        fenceHeldUntil = fenceDeadline(behind: now)
+    }
+
     private mutating func receiveCoup(
         _ message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
         guard state == .active else { return }
+        holdFence(behind: source, at: now)
         guard isBetter(message, from: source) else {
             actions.append(.count("coup.lowerPriority"))
             return

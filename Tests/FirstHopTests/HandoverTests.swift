@@ -359,6 +359,27 @@ private func hotStandby(
         #expect(router.at(20_603, .redundancyChanged(status)).steps == [])
     }
 
+    @Test("the fence of a new Active waits a lease behind every sign of the old one, whatever it waits for")
+    func fenceWaitsBehindSigns() {
+        var status = Router.hot
+        status.isAssociationUp = false
+        var fast = Router.fastStandby(behind: Router.peer, redundancy: status)
+        _ = fast.run(until: 21_000)
+        #expect(fast.hear(21_000, .coup, .active, priority: 90, from: Router.peer).counted.last == "coup.lowerPriority")
+        // 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(fast.run(until: 23_000).filter { $0.action == .lowerFence }.map(\.at) == [22_575])
+        status = Router.hot
+        status.hasUndelivered = true
+        var waiting = hotStandby(status)
+        _ = waiting.at(20_500, .roleMessageReceived(.released, term: 3))
+        _ = waiting.run(until: 20_800)
+        _ = waiting.hear(20_800, .active, priority: 90, from: Router.peer)
+        status.isRoleTaken = true
+        #expect(waiting.at(20_801, .redundancyChanged(status)).steps == [])
+        // 3300 + 3000 + 300.
+        #expect(waiting.run(until: 30_000).filter { $0.action == .lowerFence }.map(\.at) == [27_400])
+    }
+
     @Test("the waiting fence falls at once when the peer releases or its machine is gone")
     func heldFenceFalls() {
         var status = Router.hot

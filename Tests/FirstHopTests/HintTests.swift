@@ -419,7 +419,6 @@ import Testing
     func twoClaims() throws {
         for (other, state) in [(UInt64.max - 1, HSRPState.standby), (2, .active)] {
             var router = Self.standby()
-            _ = router.at(20_100, .roleMessageReceived(.question(nonce: 1), term: 1))
             let asked = router.run(until: 30_000).map(\.action)
             let nonce = try Self.nonce(asked)
             #expect(router.at(30_001, .roleMessageReceived(.question(nonce: other), term: 1)).answer?.isActive == false)
