@@ -200,7 +200,7 @@ final class ReplicationModel: ProcessModel {
 
     func unreachable(isAnswered: Bool) {
         guard !isAssociated else { return }
-        mayPeerKernelLive = isAnswered
+        if isAnswered { mayPeerKernelLive = true }
         settle()
     }
 

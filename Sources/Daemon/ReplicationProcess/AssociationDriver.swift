@@ -195,7 +195,8 @@ final class AssociationDriver {
             log("%SCTP-5-PATH: path to \(address) is \(isUsable ? "up" : "down")")
             onEvent(.changed)
         case .unreachable(let isAnswered):
-            mayPeerKernelLive = isAnswered
+            // Silence tells nothing: one packet may be lost, and a kernel that has just aborted lives.
+            if isAnswered { mayPeerKernelLive = true }
             note(fault: isAnswered ? "the peer's machine refuses the association" : "the peer does not answer")
             onEvent(.changed)
         case .strangerRefused(let address):
