@@ -71,8 +71,11 @@ final class Checker {
     /// to raise a fence or to delete an address no daemon can do anything.
     private func isExcused(_ node: Node, _ other: Node) -> Bool {
         let now = simulation.now
-        if let at = other.unpausedAt, now < at + 2 * UInt64(simulation.settings.helloMilliseconds) * millisecond {
-            return true
+        if let at = other.unpausedAt {
+            let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
+            // Where its failover process hangs as well, nobody but its lease can end its role.
+            let wait = other.failover.isStalled ? simulation.settings.leaseNanoseconds : 2 * hello
+            if now < at + wait { return true }
         }
         if let at = other.kernel.stolenAt, now < at + other.kernel.delay + 100 * millisecond { return true }
         if let at = other.kernel.refusedAt, now < at + simulation.settings.leaseNanoseconds { return true }
@@ -88,9 +91,11 @@ final class Checker {
         return isDeaf && (!isAssociated(node) || simulation.association.isSlow || simulation.association.isDoubtful)
     }
 
+    /// Behind a slow kernel failover does not know of the session before its turn comes.
     private func isAssociated(_ node: Node) -> Bool {
         node.replication.isAlive && !node.replication.isStalled && node.replication.session.phase == .established
             && !node.replication.session.isPeerSilent
+            && (node.kernel.delay == 0 || node.failover.machine.redundancy.isAssociationUp)
     }
 
     // MARK: The address
@@ -116,8 +121,9 @@ final class Checker {
     /// Who renews the lease holds the address.
     func leaseRenewed(on node: Node) { unheldSince[node.index] = nil }
 
-    /// A lease ran out: nobody who lives and has a healthy kernel lets that happen.
+    /// A lease ran out, and with it the role: nobody who lives and has a healthy kernel lets that happen.
     func leaseEnded(on node: Node) {
+        hasEmitted[node.index] = false
         let isHealthy = node.kernel.delay == 0 && node.kernel.refusedAt == nil
         if holds(node), isHealthy, node.failover.hasRunLongEnough {
             fail("\(node.name) lives and holds the address, and its lease ran out")

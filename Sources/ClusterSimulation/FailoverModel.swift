@@ -259,13 +259,15 @@ final class FailoverModel: ProcessModel {
         }
     }
 
-    /// Asks the kernel for something, which a slow one takes its time for; later actions wait.
+    /// Asks the kernel for something, which a slow one takes its time for, whatever the process does meanwhile; later
+    /// actions wait.
     private func request(_ body: @escaping (Kernel) -> Void) {
         guard kernel.delay > 0 else { return body(kernel) }
         isWaiting = true
+        let kernel = kernel
+        simulation.schedule(after: kernel.delay, for: kernel) { body(kernel) }
         after(kernel.delay) { [self] in
             isWaiting = false
-            body(kernel)
             work()
         }
     }
