@@ -32,16 +32,16 @@ extension KernelReplicator {
 
     /// Starts to read both tables anew; one that is under way is given up, but a copy goes on as a copy.
     ///
-    /// While words about the role pass it waits for their end.
+    /// Right behind a change of the role it waits.
     func startReading(_ wanted: Pace) {
         let pace = reading?.isForCopy == true || isCopyPostponed ? .copy : wanted
         lastReadingNumber += 1
         let number = lastReadingNumber
         isCopyPostponed = false
-        if let end = hooks.hurryEnd() {
+        if let start = hooks.longWorkStart() {
             reading = nil
             isCopyPostponed = pace == .copy
-            reactor.schedule(at: end) { [weak self] in
+            reactor.schedule(at: start) { [weak self] in
                 guard let self, lastReadingNumber == number else { return }
                 startReading(pace)
             }
@@ -78,7 +78,7 @@ extension KernelReplicator {
     private func scheduleStep(_ number: Int, after pause: Interval) {
         reactor.schedule(at: reactor.now + pause) { [weak self] in
             guard let self, reading?.number == number else { return }
-            if let end = hooks.hurryEnd() { return scheduleStep(number, after: end.since(reactor.now)) }
+            if let start = hooks.longWorkStart() { return scheduleStep(number, after: start.since(reactor.now)) }
             step()
         }
     }

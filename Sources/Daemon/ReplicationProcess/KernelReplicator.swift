@@ -41,7 +41,7 @@ final class KernelReplicator {
         /// Bytes that wait for the transport.
         var backlogByteCount: () -> Int = { 0 }
         /// Until when nothing long may be begun.
-        var hurryEnd: () -> Instant? = { nil }
+        var longWorkStart: () -> Instant? = { nil }
         /// The role, nil while it is unknown.
         var isActive: () -> Bool? = { nil }
         var count: (String) -> Void = { _ in }

@@ -32,6 +32,8 @@ final class ReplicationProcess {
     static let urgentPriority: Int32 = 5
     /// For how long after a word about the role the next one is waited for in real time.
     static let urgentTime = Interval.milliseconds(250)
+    /// How long behind a change of the role readings and copies of all SAs wait.
+    static let quietTime = Interval.seconds(2)
     /// How long an Active whose IKE daemon lost its SAs waits for a peer to take the role.
     static let lossWait = Interval.seconds(5)
     /// How long charon is left to move the SAs of a VPN peer that the kernel heard at another end.
@@ -70,6 +72,7 @@ final class ReplicationProcess {
     var failedVerifications = 0
     var drainingUntil: Instant?
     private var urgentUntil: Instant?
+    private var quietUntil: Instant?
     var isSettlingSoon = false
     var isTakeoverComplete = true
     /// Outbound SAs of the former Active that may reach this kernel only behind the takeover.
@@ -222,12 +225,18 @@ final class ReplicationProcess {
         calmDown()
     }
 
-    /// Until when nothing long may be begun: words about the role pass in real time, here and at the peer.
-    var hurryEnd: Instant? { urgentUntil.flatMap { reactor.now < $0 ? $0 : nil } }
+    /// Until when nothing long may be begun: words about the role pass in real time, or routing is finding its new way.
+    var longWorkStart: Instant? {
+        let start = [urgentUntil, quietUntil].compactMap { $0 }.max()
+        return start.flatMap { reactor.now < $0 ? $0 : nil }
+    }
 
-    /// The words of this hand-over are out; what follows them takes long and is nobody's hurry.
-    func endHurry() {
-        guard hurryEnd != nil else { return }
+    /// The role changed: the words of the hand-over are out, and what follows them is nobody's hurry.
+    ///
+    /// On a small machine a copy of thousands of SAs would take the time that the routing daemons need now.
+    func endHurry(isActive: Bool) {
+        quietUntil = reactor.now + Self.quietTime
+        guard !isActive, urgentUntil != nil else { return }
         pump()
         urgentUntil = nil
         try? RealTime.relax()
