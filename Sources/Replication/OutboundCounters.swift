@@ -47,8 +47,10 @@ public struct OutboundCounters: Sendable {
     /// When this node took the role, if that knowledge was too old by then.
     private var takenStaleAt: Instant?
     private var incomplete: [SAIdentity: UInt64] = [:]
-    /// The last numbers of SAs that went, which this node may have sent: one that comes back starts behind them.
-    private var departed: [SAIdentity: UInt64] = [:]
+    /// What SAs that went stood at, and this node may have sent: one that comes back starts behind that.
+    private var departed: [SAIdentity: SequenceMargin] = [:]
+    /// This node may be sending: what was read of the kernel is old by now.
+    private var maySend = true
     private var departures: Deque<SAIdentity> = []
     /// Outbound SPIs of the last copy that this process has not seen in the kernel.
     private var copied: Set<UInt32> = []
@@ -94,9 +96,9 @@ public struct OutboundCounters: Sendable {
     private mutating func take(_ sa: KernelSA) {
         let isCopied = copied.remove(sa.identity.spi) != nil
         var entry = entries[sa.identity] ?? Entry(margin: SequenceMargin(isExtended: sa.isExtended), kernel: sa)
-        if let number = departed.removeValue(forKey: sa.identity) {
+        if let margin = departed.removeValue(forKey: sa.identity) {
             departures.removeAll { $0 == sa.identity }
-            entry.margin.start(behind: number)
+            entry.margin = margin
         } else if isCopied, entries[sa.identity] == nil {
             entry.isForgotten = true
         }
@@ -104,11 +106,16 @@ public struct OutboundCounters: Sendable {
         entries[sa.identity] = entry
     }
 
+    /// What a standby has pre-advanced, and never sent, is put back where it was: the Active counts on one margin.
     private mutating func depart(_ identity: SAIdentity) {
-        guard let number = entries[identity]?.kernel.replay.outbound, number > 0 else { return }
+        guard let entry = entries[identity], entry.kernel.replay.outbound > 0 else { return }
+        let number = entry.kernel.replay.outbound
+        var margin = entry.margin
+        if maySend || margin.target(settings) != number { margin.start(behind: number) }
+        margin.interruptReports()
         if departures.count >= ReplicationLimits.departedSAs { departed[departures.removeFirst()] = nil }
         departures.append(identity)
-        departed[identity] = number
+        departed[identity] = margin
     }
 
     /// Forgets an SA that went.
@@ -185,6 +192,7 @@ public struct OutboundCounters: Sendable {
     /// Until its first report comes, its numbers are taken for no higher than a margin above ours; so ours go behind a
     /// second one.
     public mutating func noteSuccessor(at now: Instant) {
+        maySend = false
         vouchedAt = now
         for (identity, entry) in entries {
             entries[identity]?.unnamedSince = nil
@@ -264,6 +272,7 @@ public struct OutboundCounters: Sendable {
 
     /// The role changed: what was acknowledged to this node, and how old its knowledge was, belong to the former one.
     public mutating func forgetRole() {
+        maySend = true
         confirmed = [:]
         takenStaleAt = nil
     }

@@ -48,6 +48,22 @@ import Testing
         #expect(counters.writes(at: at(3)).map(\.replay.outbound) == [101_000])
     }
 
+    @Test("what a standby has pre-advanced and never sent comes back where it was, and as an Active a margin higher")
+    func preAdvancedComesBack() {
+        for isActive in [false, true] {
+            var counters = OutboundCounters(settings: settings)
+            counters.observe([sa(1)])
+            counters.noteSuccessor(at: at(0))
+            _ = counters.take(report: 1, isLast: true, [counter(1, 5_000)], at: at(1))
+            for write in counters.writes(at: at(1)) { counters.noteWritten(write) }
+            #expect(counters.sa(sa(1).identity)?.replay.outbound == 6_000)
+            if isActive { counters.forgetRole() }
+            counters.forget(sa(1).identity)
+            counters.observe(sa(1))
+            #expect(counters.writes(at: at(1)).map(\.replay.outbound) == [isActive ? 7_000 : 6_000])
+        }
+    }
+
     @Test("an SA that went and comes back starts a margin behind what was sent with it here")
     func comesBack() {
         var counters = OutboundCounters(settings: settings)
