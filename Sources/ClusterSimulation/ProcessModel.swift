@@ -128,6 +128,7 @@ class ProcessModel {
             actionsUntilDeath = left - 1
             return false
         }
+        simulation.crashedAt = simulation.now
         die()
         return true
     }

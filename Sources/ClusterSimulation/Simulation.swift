@@ -19,6 +19,8 @@ final class Simulation {
     private(set) var eventCount = 0
     /// Messages so far that a wire could have lost.
     private(set) var messageCount = 0
+    /// When a process died last at one of its actions, as a fault had planned for it.
+    var crashedAt: UInt64?
     private var queue = EventQueue()
     private let isLogging: Bool
     private let lostMessage: Int?
