@@ -176,6 +176,7 @@ class _RouteListener:
         return self.moments
 
     def _listen(self):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
         while True:
             try:
                 message = self.socket.recv(65536)
