@@ -21,7 +21,7 @@ public struct KernelTable: Sendable {
         /// The numbers that this node's kernel is known to have reached.
         var kernelOutbound: UInt64
         var kernelInbound: UInt64
-        /// When the peer was told, in `telling`s; what was told in an older one counts for nothing.
+        /// The `telling` that `toldOutbound` is of; that of an older one counts for nothing.
         var telling: UInt32
         /// The numbers that the peer was told last.
         var toldOutbound: UInt64
@@ -47,6 +47,7 @@ public struct KernelTable: Sendable {
     /// Rises whenever an inbound SA was seen to have received something.
     public private(set) var inboundMoves: UInt64 = 0
     private var generation: UInt32 = 1
+    /// Rises with each role in which this node tells a peer its numbers.
     private var telling: UInt32 = 0
 
     /// Starts empty.

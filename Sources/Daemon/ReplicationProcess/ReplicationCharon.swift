@@ -69,7 +69,7 @@ extension ReplicationProcess {
         numbers = NumberWatch()
         lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
-        if former != nil { endHurry(isActive: fresh.isActive) }
+        if former != nil { beginQuiet(isActive: fresh.isActive) }
         if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
         // Routes first: a packet from the inside finds its way only with them.
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)

@@ -231,10 +231,10 @@ final class ReplicationProcess {
         return start.flatMap { reactor.now < $0 ? $0 : nil }
     }
 
-    /// The role changed: the words of the hand-over are out, and what follows them is nobody's hurry.
+    /// The role changed: long work waits, for on a small machine it would take the time that the routing daemons need now.
     ///
-    /// On a small machine a copy of thousands of SAs would take the time that the routing daemons need now.
-    func endHurry(isActive: Bool) {
+    /// A former Active leaves real time as well: its words of the hand-over are out.
+    func beginQuiet(isActive: Bool) {
         quietUntil = reactor.now + Self.quietTime
         guard !isActive, urgentUntil != nil else { return }
         pump()

@@ -21,28 +21,21 @@ def _bound(address, port=0):
 
 def main(address, gateway):
     ways = {port: (_bound(address, port), _bound(address)) for port in _PORTS}
-    peers = {}
+    peers, is_moving = {}, False
 
-    def renew(*_):
-        for port in _PORTS:
-            ways[port][1].close()
-            ways[port] = ways[port][0], _bound(address)
-        print(ways[4500][1].getsockname()[1], flush=True)
-
-    def noted(*_):
-        nonlocal isMoving
-        isMoving = True
-    isMoving = False
-    signal.signal(signal.SIGUSR1, noted)
+    def note_signal(*_):
+        nonlocal is_moving
+        is_moving = True
+    signal.signal(signal.SIGUSR1, note_signal)
     print(ways[4500][1].getsockname()[1], flush=True)
     while True:
-        try:
-            ready, _, _ = select.select([end for way in ways.values() for end in way], [], [], 0.05)
-        except InterruptedError:
-            ready = []
-        if isMoving:
-            isMoving = False
-            renew()
+        ready, _, _ = select.select([end for way in ways.values() for end in way], [], [], 0.05)
+        if is_moving:
+            is_moving = False
+            for port, (near, far) in ways.items():
+                far.close()
+                ways[port] = near, _bound(address)
+            print(ways[4500][1].getsockname()[1], flush=True)
             continue
         for port, (near, far) in ways.items():
             if near in ready:

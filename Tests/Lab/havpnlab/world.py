@@ -238,6 +238,19 @@ class Monitor:
         return changes
 
 
+def time_away(changes, sign):
+    """Milliseconds from the deletion of what `sign` names, in what a monitor saw, until it is there again."""
+    gone = None
+    for at, line in changes:
+        if sign not in line:
+            continue
+        if line.startswith("Deleted"):
+            gone = gone or at
+        elif gone:
+            return (at - gone) * 1000
+    return None
+
+
 class Watch:
     """Captures on the outside switch and at r5, a pinger from r6, and the counters before; then the verdict."""
 

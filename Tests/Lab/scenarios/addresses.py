@@ -9,7 +9,7 @@ from havpnlab.havpn import VIRTUAL_MAC, Gateway, Settings
 from havpnlab.runner import scenario
 from havpnlab.system import expect, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
-from havpnlab.world import GATEWAYS, Monitor
+from havpnlab.world import GATEWAYS, Monitor, time_away
 
 _SECOND = "10.1.0.101"
 _BOTH = {VIRTUAL_ADDRESS, _SECOND}
@@ -50,7 +50,7 @@ def secondary(world):
         time.sleep(0.3)
         run("ip", "-n", "r3", *theft, "dev", "hsrp-eth1-10")
         time.sleep(0.4)
-        took = _time_away(monitor.stop(), f" {_SECOND}/")
+        took = time_away(monitor.stop(), f" {_SECOND}/")
         expect(took is not None and took <= 100, f"{' '.join(theft)}: {_SECOND} was away for {took} ms")
         said.append(f"back behind `{theft[1]}` {took:.0f} ms")
     _expect_holder("r3")
@@ -97,19 +97,6 @@ def _held(router):
 def _fenced(router):
     lines = [line for line in run("ip", "-n", router, "rule", "show").splitlines() if "prohibit" in line]
     return {address for address in _BOTH if any(f"from {address} " in line for line in lines)}
-
-
-def _time_away(changes, sign):
-    """Milliseconds from the deletion of what `sign` names until it is there again."""
-    gone = None
-    for at, line in changes:
-        if sign not in line:
-            continue
-        if line.startswith("Deleted"):
-            gone = gone or at
-        elif gone:
-            return (at - gone) * 1000
-    return None
 
 
 @scenario("a host that has the virtual address as well is named by its MAC, and nobody moves")

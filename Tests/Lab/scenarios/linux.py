@@ -8,7 +8,7 @@ from havpnlab.havpn import Gateway, Settings
 from havpnlab.runner import scenario
 from havpnlab.system import batch, expect, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
-from havpnlab.world import GATEWAYS, Monitor
+from havpnlab.world import GATEWAYS, Monitor, time_away
 
 #: what the product promises, in milliseconds
 _BACK_WITHIN = 50
@@ -32,7 +32,7 @@ def stolen(world):
             time.sleep(0.3)
             run("ip", "-n", router, *theft)
             time.sleep(0.4)
-            took.append(_time_away(monitor.stop(), sign))
+            took.append(time_away(monitor.stop(), sign))
         expect(None not in took, f"{router} did not get its {what} back: {took}")
         took.sort()
         expect(took[2] <= _BACK_WITHIN, f"{router} got its {what} back after {took} ms")
@@ -44,19 +44,6 @@ def stolen(world):
     expect(len(stolen_lines) == 1, f"r3 wrote {stolen_lines}")
     world.wait_for_hot()
     return ", ".join(said)
-
-
-def _time_away(changes, sign):
-    """Milliseconds from the deletion of what `sign` names until it is there again."""
-    gone = None
-    for at, line in changes:
-        if sign not in line:
-            continue
-        if line.startswith("Deleted"):
-            gone = gone or at
-        elif gone:
-            return (at - gone) * 1000
-    return None
 
 
 @scenario("a failover process that crashes for good leaves the interfaces as it found them")
