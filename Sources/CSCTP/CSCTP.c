@@ -144,6 +144,8 @@ static void read_notification(const void *bytes, size_t length, struct havpn_sct
         struct sockaddr_in address;
         memcpy(&address, &notification.sn_paddr_change.spc_aaddr, sizeof address);
         int state = notification.sn_paddr_change.spc_state;
+        // What we prefer ourselves is told as a change as well.
+        if (state == SCTP_ADDR_MADE_PRIM) break;
         received->kind = HAVPN_SCTP_PATH;
         received->association = notification.sn_paddr_change.spc_assoc_id;
         received->address = address.sin_family == AF_INET ? ntohl(address.sin_addr.s_addr) : 0;
@@ -267,6 +269,18 @@ int havpn_sctp_read_path(int fd, int32_t association, uint32_t address, uint16_t
     path->congestion_window = raw.spinfo_cwnd;
     path->maximum_unit = raw.spinfo_mtu;
     return 0;
+}
+
+int havpn_sctp_prefer(int fd, uint32_t address, uint16_t port) {
+    struct sctp_setprim primary;
+    memset(&primary, 0, sizeof primary);
+    struct sockaddr_in peer = {
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(address),
+    };
+    memcpy(&primary.ssp_addr, &peer, sizeof peer);
+    return setsockopt(fd, SOL_SCTP, SCTP_PRIMARY_ADDR, &primary, sizeof primary);
 }
 
 int havpn_sctp_take_error(int fd) {

@@ -10,21 +10,33 @@ public enum RealTime {
     /// The kernel ends a process that computes for two seconds without waiting once (RLIMIT_RTTIME), so that a fault of
     /// ours does not take a processor for ever.
     public static func schedule(priority: Int32) throws(SystemError) {
+        try limitTime()
+        try raise(0, priority: priority)
+    }
+
+    /// Makes another process of ours (0: the calling thread) SCHED_RR, until it calls `relax`.
+    ///
+    /// It must have been permitted to, or the caller has CAP_SYS_NICE.
+    public static func raise(_ process: Int32, priority: Int32) throws(SystemError) {
+        var parameters = sched_param()
+        parameters.sched_priority = priority
+        let resetOnFork: Int32 = 0x4000_0000
+        guard sched_setscheduler(process, SCHED_RR | resetOnFork, &parameters) == 0 else {
+            throw .last("sched_setscheduler")
+        }
+    }
+
+    private static func limitTime() throws(SystemError) {
         var limit = rlimit(rlim_cur: 2_000_000, rlim_max: 2_000_000)
         let realTimeLimit: UInt32 = 15
         guard setrlimit(__rlimit_resource_t(realTimeLimit), &limit) == 0 else {
             throw .last("RLIMIT_RTTIME")
         }
-        var parameters = sched_param()
-        parameters.sched_priority = priority
-        let resetOnFork: Int32 = 0x4000_0000
-        guard sched_setscheduler(0, SCHED_RR | resetOnFork, &parameters) == 0 else {
-            throw .last("sched_setscheduler")
-        }
     }
 
-    /// Lets the process make itself SCHED_RR up to `priority` later, when it has given up the capability for it.
+    /// Lets the process be made SCHED_RR up to `priority` later, when it has given up the capability for it.
     public static func permit(priority: UInt) throws(SystemError) {
+        try limitTime()
         var limit = rlimit(rlim_cur: rlim_t(priority), rlim_max: rlim_t(priority))
         let priorityLimit: UInt32 = 14
         guard setrlimit(__rlimit_resource_t(priorityLimit), &limit) == 0 else { throw .last("RLIMIT_RTPRIO") }

@@ -27,7 +27,7 @@ struct ProcessMessageTests {
         .descriptor(.processChannel, peer: .front),
         .descriptor(.identity, peer: .supervisor),
         .identityRequested, .identityMissing(reason: "does not exist"), .identityMissing(reason: ""),
-        .counted([:]), .counted(["notify.dropped": 3, "notify.started": .max]),
+        .replicationStarted(process: 4711), .counted([:]), .counted(["notify.dropped": 3, "notify.started": .max]),
         .groupChanged(
             GroupChange(
                 interface: "eth1", group: 4095, name: "", from: .standby, to: .active, reason: "\u{1F680} \"x\"",

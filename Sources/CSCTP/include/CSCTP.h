@@ -92,6 +92,9 @@ int havpn_sctp_read_status(int fd, int32_t association, struct havpn_sctp_status
 /// Reads the state of one path; 0 or -1.
 int havpn_sctp_read_path(int fd, int32_t association, uint32_t address, uint16_t port, struct havpn_sctp_path *path);
 
+/// Sends by the path to this address of the peer while it is usable (SCTP_PRIMARY_ADDR); 0 or -1.
+int havpn_sctp_prefer(int fd, uint32_t address, uint16_t port);
+
 /// Takes the pending error of a socket (SO_ERROR).
 int havpn_sctp_take_error(int fd);
 

@@ -50,6 +50,7 @@ final class FailoverNode: GroupSurroundings {
 
     let supervisor: ProcessChannel
     private var replication: ProcessChannel?
+    private var replicationProcess: Int32?
     private var front: ProcessChannel?
     private var subscription: NetlinkSubscription?
     /// Rings when IPv6 routes change, where a leased fence must follow them.
@@ -115,6 +116,7 @@ final class FailoverNode: GroupSurroundings {
         case .resume: isResuming = true
         case .observed(let report): hear(report)
         case .counted(let values): supervisorCounters = values
+        case .replicationStarted(let process): replicationProcess = process
         case .stop: stop()
         case .keyFile(let path): takeKey(path, descriptor)
         case .keyFileMissing(let path, let reason): noteKeyMissing(path, reason)
@@ -153,6 +155,7 @@ final class FailoverNode: GroupSurroundings {
             // A restarted replication may have connected before its predecessor's end was seen.
             guard replication === channel else { return }
             replication = nil
+            replicationProcess = nil
             // Nobody can say any more whether the peer's kernel lives: the safe side is that it does.
             var lost = redundancy
             lost.isAssociationUp = false
@@ -307,8 +310,13 @@ final class FailoverNode: GroupSurroundings {
     }
 
     func sendRole(_ message: RoleMessage, term: UInt64, of group: GroupRunner) {
-        guard group === schemeGroup else { return }
-        replication?.send(.role(message, group: UInt16(group.key.number), term: term))
+        guard let replication, group === schemeGroup else { return }
+        // What takes a role away wakes many daemons of a node, and the word would wait behind all of them.
+        let priority = ReplicationProcess.urgentPriority
+        if let replicationProcess, (try? RealTime.raise(replicationProcess, priority: priority)) == nil {
+            count("role.notUrgent")
+        }
+        replication.send(.role(message, group: UInt16(group.key.number), term: term))
     }
 
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner) {

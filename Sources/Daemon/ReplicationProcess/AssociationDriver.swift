@@ -61,6 +61,8 @@ final class AssociationDriver {
     private var assembler = FrameAssembler()
     private var retry: TimerToken?
     private var strangerLoggedAt: Instant?
+    /// The peer's address whose path is used first; nil where the kernel chose.
+    private var preferred: IPv4Address?
     /// Bytes for the wire that the kernel has not taken: at most one message of frames, and answers of TLS.
     private var unsent: [UInt8] = []
 
@@ -144,6 +146,13 @@ final class AssociationDriver {
         endpoint?.abort()
     }
 
+    /// Sends by the path to this address of the peer while it is usable.
+    func prefer(_ address: IPv4Address) {
+        guard address != preferred, endpoint?.prefer(address) == true else { return }
+        if preferred != nil { log("%SCTP-5-PATH: sending by the path to \(address)") }
+        preferred = address
+    }
+
     /// Whether frames pass.
     var isUp: Bool { upSince != nil }
 
@@ -210,6 +219,7 @@ final class AssociationDriver {
         let wasRefused = link.isRefused
         upSince = nil
         unsent = []
+        preferred = nil
         handle(.associationWentDown)
         mayPeerKernelLive = reason != .communicationLost
         let text = Self.text(reason)

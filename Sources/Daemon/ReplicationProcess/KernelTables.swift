@@ -18,6 +18,8 @@ final class KernelTables {
     var onPeerMoved: () -> Void = {}
     /// Called when policies or routes changed that reverse routes depend on.
     var onRoutesAffected: () -> Void = {}
+    /// Called with each word of the kernel about a link.
+    var onLinkReported: (LinkInfo) -> Void = { _ in }
     /// Increments a named counter.
     var count: (String) -> Void = { _ in }
 
@@ -214,6 +216,11 @@ final class KernelTables {
             count("routes.repaired")
         }
         nextHops = [:]
+        if case .message(let message) = event, message.type == RouteMessage.newLink,
+            let link = try? LinkInfo(parsing: message)
+        {
+            onLinkReported(link)
+        }
         onRoutesAffected()
     }
 
@@ -265,6 +272,11 @@ final class KernelTables {
             .max { $0.usage.addedAtSeconds < $1.usage.addedAtSeconds }
         guard let peer = latest?.source ?? tunnels.needs.map(\.peer).min() else { return nil }
         return nextHop(toward: peer, route)
+    }
+
+    /// The interface by which an address is reached.
+    func interface(toward address: IPv4Address) -> UInt32? {
+        route.flatMap { nextHop(toward: IPAddress(address), $0) }?.interfaceIndex
     }
 
     private func standingRoutes(_ socket: NetlinkSocket) -> Set<ReverseRoutePlan.Route> {

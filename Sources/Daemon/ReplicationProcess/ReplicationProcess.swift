@@ -4,6 +4,7 @@ import Configuration
 import Control
 import FirstHop
 import LinuxIO
+import Netlink
 import Primitives
 import Replication
 import SecurityAssociations
@@ -53,6 +54,7 @@ final class ReplicationProcess {
     var redundancy = RedundancyMachine()
     var keeper = JournalKeeper()
     var association: AssociationDriver?
+    var paths = PathPreference()
     var charon: CharonDriver?
     var kernel: KernelTables?
     /// With `ike-daemon none`, what replicates in place of charon.
@@ -326,6 +328,9 @@ final class ReplicationProcess {
         tables.onSAsChanged = { [unowned self] in settle() }
         tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
+        tables.onLinkReported = { [unowned self] link in
+            if paths.note(link.index, isUp: link.isLineProtocolUp) { preferPath() }
+        }
         tables.count = { [unowned self] name in count(name) }
         return tables
     }

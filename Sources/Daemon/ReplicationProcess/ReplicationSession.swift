@@ -21,9 +21,18 @@ extension ReplicationProcess {
         return driver
     }
 
+    /// Sends by the first path whose link has carrier.
+    func preferPath() {
+        guard let association, let kernel else { return }
+        let remotes = association.settings.remoteAddresses
+        if let first = paths.first(of: remotes, by: kernel.interface) { association.prefer(first) }
+    }
+
     private func take(_ event: AssociationDriver.Event) {
         switch event {
-        case .up: drive(.associationCameUp)
+        case .up:
+            preferPath()
+            drive(.associationCameUp)
         case .down(let reason): drive(.associationWentDown(reason: reason))
         case .frame(let frame):
             drive(.frameReceived(frame))

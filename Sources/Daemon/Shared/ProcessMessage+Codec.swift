@@ -18,6 +18,7 @@ private enum FrameType: UInt8 {
     case keyFile = 8
     case keyFileMissing = 9
     case counted = 10
+    case replicationStarted = 11
     case ready = 16
     case configurationAccepted = 17
     case configurationRefused = 18
@@ -52,7 +53,7 @@ extension ProcessMessage {
         var writer = ByteWriter(capacity: 64)
         switch self {
         case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed, .keyFile,
-            .keyFileMissing, .counted:
+            .keyFileMissing, .counted, .replicationStarted:
             encodeCommand(into: &writer)
         case .redundancyChanged, .roleChanged, .role, .neighbour: encodeRole(into: &writer)
         case .query, .answer, .event, .recorded: encodeQuery(into: &writer)
@@ -85,6 +86,9 @@ extension ProcessMessage {
         case .observed(let report):
             writer.write(FrameType.observed.rawValue)
             report.encode(into: &writer)
+        case .replicationStarted(let process):
+            writer.write(FrameType.replicationStarted.rawValue)
+            writer.write(UInt32(bitPattern: process))
         case .counted(let counters):
             writer.write(FrameType.counted.rawValue)
             writer.write(UInt16(counters.count))
@@ -213,6 +217,7 @@ extension ProcessMessage {
         case .holding: self = try Self.holding(&reader)
         case .fences: self = .fences(addresses: try Self.fences(&reader))
         case .counted: self = .counted(try Self.counters(&reader))
+        case .replicationStarted: self = .replicationStarted(process: Int32(bitPattern: try reader.read()))
         case .groupChanged: self = .groupChanged(try GroupChange(parsing: &reader))
         case .settings: self = .settings(before: try Self.settings(&reader))
         case .viciRequested: self = .viciRequested

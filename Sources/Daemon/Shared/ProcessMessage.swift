@@ -83,6 +83,9 @@ enum ProcessMessage: Hashable, Sendable {
     /// Toward failover: what became of a tracked object that the supervisor watches.
     case observed(ProbeReport)
 
+    /// Toward failover: the process that carries its words to the peer.
+    case replicationStarted(process: Int32)
+
     /// Toward failover: counters that the supervisor keeps, for `show counters`; complete each time.
     case counted([String: UInt64])
 

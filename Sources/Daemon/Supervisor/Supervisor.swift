@@ -254,6 +254,9 @@ public final class Supervisor {
             let rightEnd = second.take()
             send(.descriptor(.processChannel, peer: right), to: left, descriptor: leftEnd.rawValue)
             send(.descriptor(.processChannel, peer: left), to: right, descriptor: rightEnd.rawValue)
+            if [left, right].contains(.failover), let replication = children[.replication] {
+                send(.replicationStarted(process: replication.process), to: .failover)
+            }
         } catch {
             log.write("%HAVPN-3-PROCESS: no channel between \(left) and \(right): \(error)", level: .error)
         }

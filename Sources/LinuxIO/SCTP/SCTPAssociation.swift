@@ -48,6 +48,9 @@ final class SCTPAssociation {
         }
     }
 
+    /// Sends by the path to this address while it is usable; false where the kernel refuses.
+    func prefer(_ address: IPv4Address) -> Bool { havpn_sctp_prefer(rawValue, address.value, remotePort) == 0 }
+
     /// Reads until nothing more is expected, the bound is reached or the association has ended.
     func receive(into buffer: inout [UInt8], _ body: (Finding) -> Bool) {
         for _ in 0..<Limits.receivesPerWake {

@@ -3,7 +3,7 @@
 internal import CLinux
 internal import CSCTP
 internal import Glibc
-internal import Primitives
+public import Primitives
 
 /// This node's end of the SCTP association with its peer (DESIGN §4).
 ///
@@ -71,6 +71,9 @@ public final class SCTPEndpoint {
 
     /// The state for screens; nil without an association.
     public func status() -> SCTPStatus? { association?.status(localAddresses: settings.localAddresses) }
+
+    /// Sends by the path to this address of the peer while it is usable; false without an association.
+    public func prefer(_ address: IPv4Address) -> Bool { association?.prefer(address) ?? false }
 
     /// Stops reading messages or resumes it, for back pressure toward the peer.
     public func setReading(_ isOn: Bool) {
