@@ -26,6 +26,18 @@ import Testing
         #expect(journal.recordCount == 0)
     }
 
+    @Test("the connections of live SAs are known, also behind an update")
+    func connections() throws {
+        var journal = CharonJournal()
+        #expect(journal.connectionNames.isEmpty)
+        for message in try [
+            HAFixture.ikeAdd(pair(1)).message(), HAFixture.ikeUpdate(pair(1)).message(),
+            HAFixture.ikeAdd(pair(2)).message(), HAFixture.ikeUpdate(pair(2), connection: "office").message(),
+            HAFixture.ikeAdd(pair(3)).message(),
+        ] { _ = journal.append(message) }
+        #expect(journal.connectionNames == ["branch", "office"])
+    }
+
     @Test("exact duplicates change nothing")
     func duplicates() throws {
         var journal = CharonJournal()

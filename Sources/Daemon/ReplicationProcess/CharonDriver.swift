@@ -22,6 +22,10 @@ final class CharonDriver {
 
     /// How long a listing may take before its askers go on without.
     static let listWait = Interval.milliseconds(1500)
+    /// How long a charon is left to load the connections that the journal names: it drops records of any other.
+    static let connectionWait = Interval.seconds(3)
+    /// How often it is asked meanwhile.
+    static let connectionPause = Interval.milliseconds(50)
 
     /// Records of charon were lost before they were read here.
     var onRecordsLost: () -> Void = {}
@@ -76,6 +80,9 @@ final class CharonDriver {
     private var lastList = 0
     private var awaitedPlan: CharonDelivery.PlanReason?
     private var isComparing = false
+    /// Until when connections are waited for; in the past where some never came.
+    private var connectionDeadline: Instant?
+    private var isConnectionLookDue = false
 
     init(_ settings: Model.StrongSwanSettings, on reactor: Reactor) {
         self.settings = settings
@@ -126,6 +133,7 @@ final class CharonDriver {
         vici = nil
         release = nil
         connections = []
+        connectionDeadline = nil
         isPluginHeard = false
         isComparing = false
         let text =
@@ -216,6 +224,27 @@ final class CharonDriver {
             connections = list
             if isNew { onChanged() }
             note(fault: list.isEmpty ? "the IKE daemon has no connection loaded" : nil)
+            answerPlan()
+        }
+    }
+
+    /// Whether charon has still to load connections that the journal's SAs need.
+    private func isLoading(for journal: CharonJournal) -> Bool {
+        guard !journal.connectionNames.isSubset(of: connections.map(\.name)) else {
+            connectionDeadline = nil
+            return false
+        }
+        let deadline = connectionDeadline ?? reactor.now + Self.connectionWait
+        connectionDeadline = deadline
+        return reactor.now < deadline
+    }
+
+    private func lookAtConnectionsSoon() {
+        guard !isConnectionLookDue else { return }
+        isConnectionLookDue = true
+        reactor.schedule(at: reactor.now + Self.connectionPause) { [weak self] in
+            self?.isConnectionLookDue = false
+            self?.lookAtConnections()
         }
     }
 
@@ -298,6 +327,7 @@ final class CharonDriver {
         case .nothing:
             awaitedPlan = nil
             drive(.planMade(ReconciliationPlan(journal: CharonJournal(), listing: [], version: version)))
+        case .compare(let journal) where isLoading(for: journal): lookAtConnectionsSoon()
         case .compare:
             isComparing = true
             list { [weak self] listing in self?.compare(listing, reason) }

@@ -59,6 +59,11 @@ public struct CharonJournal: Sendable {
         self.byteLimit = byteLimit
     }
 
+    /// The connections that the live SAs belong to; charon takes an SA of no other.
+    public var connectionNames: Set<String> {
+        Set(nodes.values.compactMap { $0.isEnded ? nil : ($0.lastUpdate ?? $0.firstUpdate)?.message.configurationName })
+    }
+
     /// Appends a message under `sequence`, which must rise, or under the next number.
     public mutating func append(_ message: HAMessage, sequence: UInt64? = nil) -> Outcome {
         guard message.kind.isRecord, let identity = message.identity else { return .ignored(reason: .command) }
