@@ -79,16 +79,20 @@ def restore(world, tunnels, runs, measured):
     wanted = xfrm.Counter("r3").read()
     expect(wanted >= 2 * tunnels, f"only {wanted // 2} of {tunnels} tunnels came up")
     wait_until(lambda: xfrm.Counter("r4").read() == wanted, 60, "the standby does not hold all SAs", pause=0.5)
-    rates, local, path = [], [], None
+    rates, local = [], []
     for _ in range(runs):
         world.wait_for_hot(seconds=120)
-        watch = capture.Capture("r4", "lo", expression=f"udp and dst host {CHARON} and dst port {PORT}", whole=True)
         rates.append(tunnels / _fill(world, wanted))
-        watch.stop()
-        path = watch.path
     world.wait_for_hot(seconds=120)
-    # A charon that has no connection loaded yet gets its records once more; twice at once would tear them down.
-    messages = list(dict.fromkeys(payload for _, payload in capture.udp_payloads(path) if payload[1] not in _COMMANDS))
+    # Once more, not timed, for tcpdump costs the lab's one processor a tenth of all this.
+    watch = capture.Capture("r4", "lo", expression=f"udp and dst host {CHARON} and dst port {PORT}", whole=True)
+    _fill(world, wanted)
+    watch.stop()
+    expect(watch.lost() == 0, f"{watch.lost()} messages to charon were not captured")
+    world.wait_for_hot(seconds=120)
+    # A record that charon was sent twice would tear down its SA, if it came twice at once.
+    messages = list(dict.fromkeys(
+        payload for _, payload in capture.udp_payloads(watch.path) if payload[1] not in _COMMANDS))
     _take_over(world, tunnels)
     world.gateways["r4"].stop()
     for _ in range(runs):
@@ -119,7 +123,7 @@ def _fill(world, wanted, messages=None):
     counter = xfrm.Counter("r4")
     charon.start()
     if messages:
-        _replay(messages)
+        threading.Thread(target=_replay, args=(messages,)).start()
     while counter.read() == 0:
         time.sleep(0.002)
     first = time.monotonic()
@@ -135,9 +139,18 @@ def _replay(messages):
         relay.bind((RELAY, PORT))
         relay.connect((CHARON, PORT))
         for number, message in enumerate(messages):
-            relay.send(message)
+            _send(relay, message)
             while number % 16 == 0 and _waiting_bytes() > 40_000:
                 time.sleep(0)
+
+
+def _send(relay, message):
+    while True:
+        try:
+            return relay.send(message)
+        except ConnectionRefusedError:
+            # The answer to the one before: charon had not opened its socket.
+            time.sleep(0.01)
 
 
 def _waiting_bytes():

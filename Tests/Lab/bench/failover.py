@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """havpnd and keepalived lose the same things in the same lab: how long the virtual address does not answer.
 
-    scripts/bench failover [--runs 10] [--timers default,short,least] [--events …] [--daemons havpnd,keepalived]
+    scripts/bench failover [--runs 10] [--timers default,short,least] [--events …] [--daemons havpnd,keepalived] [--host]
 
 A prober at r5 asks the virtual address every 2 ms. Rows decided by a default hold time run 3 times at most. Events:
-tracked, outside, process, everything, frozen, planned. The picture is written to $LAB_OUT/failover.svg.
+tracked, outside, process, everything, frozen, planned. With --host the same network stands in namespaces of this machine's
+own kernel, without SAs, association and routing daemons. The picture is written to $LAB_OUT/failover.svg.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from havpnlab.chart import draw_bars
 from havpnlab.havpn import Gateway, Settings
 from havpnlab.system import Failure, expect, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
-from havpnlab.world import GATEWAYS, Monitor, World
+from havpnlab.monitor import AddressMonitor
+from havpnlab.world import GATEWAYS, World
 
 #: name: (havpnd's `timers`, keepalived's seconds between adverts)
 TIMERS = {"default": (None, 1), "short": ("msec 250 msec 800", 0.25), "least": ("msec 15 msec 50", 0.02)}
@@ -37,18 +39,22 @@ class HavpndPair:
     """Two havpnd with SAs in the kernel, replicated; the role stays where it is until something happens."""
 
     name = "havpnd"
+    settings = {"priorities": {"r3": 100, "r4": 100}}
 
     def __init__(self, world, timers):
         self.world = world
-        settings = Settings(timers=TIMERS[timers][0], ike_daemon=False, priorities={"r3": 100, "r4": 100})
+        settings = Settings(timers=TIMERS[timers][0], ike_daemon=False, **self.settings)
         for router in GATEWAYS:
             world.gateways[router] = Gateway(router, settings).start()
             world.gateways[router].wait_for_state("Active" if router == "r3" else "Standby", 60)
 
-    def ready(self, active, standby):
-        """Waits until the standby could take over now."""
-        wait_until(lambda: self.world.gateways[active].redundancy() == ("ACTIVE", "STANDBY HOT")
-                   and self.world.gateways[standby].state() == "Standby", 60, f"{standby} is not ready", pause=0.2)
+    def ready(self):
+        """Waits until one node is Active and the other could take over now; returns both."""
+        return _wait_for_roles(self.is_ready, 60, "no standby is ready")
+
+    def is_ready(self, active, standby):
+        return (self.world.gateways[active].redundancy() == ("ACTIVE", "STANDBY HOT")
+                and self.world.gateways[standby].state() == "Standby")
 
     def process(self, router):
         self.world.gateways[router].kill("failover")
@@ -72,6 +78,20 @@ class HavpndPair:
         self.world.reset()
 
 
+class StatelessPair(HavpndPair):
+    """Two havpnd that share the address alone, as keepalived does; r3 takes it back whenever it can."""
+
+    settings = {"stateful": False}
+
+    def is_ready(self, active, standby):
+        return (active == "r3" and self.world.gateways[active].state() == "Active"
+                and self.world.gateways[standby].state() == "Standby")
+
+    def planned(self, router):
+        # Without a peer to hand over to, an orderly stop is what operators do.
+        self.world.gateways[router].process.send_signal(signal.SIGTERM)
+
+
 class KeepalivedPair:
     """Two keepalived with the same address; nobody preempts."""
 
@@ -81,10 +101,14 @@ class KeepalivedPair:
         self.world, self.advert_seconds = world, TIMERS[timers][1]
         self.nodes = keepalived.begin(world, self.advert_seconds)
 
-    def ready(self, active, standby):
-        wait_until(lambda: self.nodes[active].holds_address() and not self.nodes[standby].holds_address()
-                   and self.nodes[standby].processes(), 30, f"{active} is not the only Master", pause=0.2)
+    def ready(self):
+        roles = _wait_for_roles(self.is_ready, 30, "there is not one Master")
         time.sleep(max(1.0, 4 * self.advert_seconds))
+        return roles
+
+    def is_ready(self, active, standby):
+        return (self.nodes[active].holds_address() and not self.nodes[standby].holds_address()
+                and self.nodes[standby].processes())
 
     def process(self, router):
         self.nodes[router].kill_child()
@@ -111,6 +135,11 @@ class KeepalivedPair:
         self.world.reset()
 
 
+def _wait_for_roles(is_ready, seconds, sentence):
+    orders = (GATEWAYS, GATEWAYS[::-1])
+    return wait_until(lambda: next((roles for roles in orders if is_ready(*roles)), None), seconds, sentence, pause=0.2)
+
+
 def happen(pair, event, router):
     """Makes the event happen on the node; returns the moment just before."""
     before = time.monotonic()
@@ -126,11 +155,11 @@ def happen(pair, event, router):
     return before
 
 
-def one(pair, event, active, standby):
+def one(pair, event):
     """(outage ms, ms to the peer's address or None, ms of two owners or None where it did not end)."""
-    pair.ready(active, standby)
+    active, standby = pair.ready()
     prober = traffic.Pinger(interval_milliseconds=2, source="r5", target=VIRTUAL_ADDRESS)
-    monitors = {router: Monitor(router, "address") for router in GATEWAYS}
+    monitors = {router: AddressMonitor(router) for router in GATEWAYS}
     try:
         prober.wait_for_answer(10)
         time.sleep(0.5)
@@ -138,7 +167,7 @@ def one(pair, event, active, standby):
         time.sleep(1)
         prober.wait_for_answer(40, at + 0.9)
         if event != "process":
-            wait_until(lambda: _came(monitors[standby].path) or event == "process", 30, f"{standby} never took the address")
+            wait_until(lambda: _first(monitors[standby].lines, at, deleted=False), 30, f"{standby} never took the address")
         time.sleep(0.5)
         until = time.monotonic() - 0.2
     finally:
@@ -154,11 +183,6 @@ def one(pair, event, active, standby):
     return gap, None if came is None else (came - at) * 1000, overlap
 
 
-def _came(path):
-    with open(path, errors="replace") as file:
-        return f"inet {VIRTUAL_ADDRESS}/" in file.read()
-
-
 def _first(changes, after, *, deleted):
     return next((at for at, line in changes if at >= after and f"inet {VIRTUAL_ADDRESS}/" in line
                  and ("Deleted" in line) == deleted), None)
@@ -167,12 +191,9 @@ def _first(changes, after, *, deleted):
 def row(world, kind, event, timers, runs):
     """The results of one daemon, event and set of timers."""
     pair, results = kind(world, timers), []
-    active, standby = "r3", "r4"
     try:
         for _ in range(min(runs, 3) if (event, timers) in SLOW_ROWS else runs):
-            results.append(one(pair, event, active, standby))
-            if results[-1][1] is not None:
-                active, standby = standby, active
+            results.append(one(pair, event))
     finally:
         pair.end()
         topology.plug_all_cables()
@@ -202,10 +223,17 @@ def main():
     parser.add_argument("--timers", default=",".join(TIMERS))
     parser.add_argument("--events", default=",".join(EVENTS))
     parser.add_argument("--daemons", default="havpnd,keepalived")
+    parser.add_argument("--host", action="store_true")
     options = parser.parse_args()
-    kinds = [kind for kind in (HavpndPair, KeepalivedPair) if kind.name in options.daemons.split(",")]
-    world, measured, bars, broken = World().build(), {}, [], 0
+    pairs = (StatelessPair if options.host else HavpndPair, KeepalivedPair)
+    kinds = [kind for kind in pairs if kind.name in options.daemons.split(",")]
+    world, measured, bars, broken = World(), {}, [], 0
+    place = "on this machine's kernel" if options.host else "in one lab"
     try:
+        if options.host:
+            topology.build()
+        else:
+            world.build()
         for timers in options.timers.split(","):
             for event in options.events.split(","):
                 for kind in kinds:
@@ -218,26 +246,25 @@ def main():
                     print(f"{timers:8} {EVENTS[event]:24} {kind.name:10} {sentence(results)}", flush=True)
                     gaps = [result[0] for result in results]
                     bars.append((f"{EVENTS[event]}, {timers}", kind.name, statistics.median(gaps), max(gaps)))
-                    note(measured, kind.name, event, timers, results)
+                    if kind.name == "havpnd" and timers == "default":
+                        note(measured, event, results, "host kernel, " if options.host else "")
     finally:
         world.destroy()
     expect(bars, "nothing was measured")
     with open(os.path.join(os.environ.get("LAB_OUT", "/tmp"), "failover.svg"), "w") as file:
-        file.write(draw_bars("The virtual address does not answer: havpnd and keepalived in one lab", bars))
+        file.write(draw_bars(f"The virtual address does not answer: havpnd and keepalived {place}", bars))
     return 1 if verdict(measured) or broken else 0
 
 
-def note(measured, daemon, event, timers, results):
-    """Keeps what DESIGN's budgets speak of."""
-    if daemon != "havpnd" or timers != "default":
-        return
+def note(measured, event, results, place):
+    """Keeps what the budgets speak of: havpnd with default timers."""
     came = [result[1] for result in results if result[1] is not None]
     gaps = [result[0] for result in results]
     if event in ("tracked", "outside") and came:
-        measured[f"{EVENTS[event]}: address at the peer, median ms"] = statistics.median(came)
-        measured[f"{EVENTS[event]}: address at the peer, worst ms"] = max(came)
+        measured[f"{place}{EVENTS[event]}: address at the peer, median ms"] = statistics.median(came)
+        measured[f"{place}{EVENTS[event]}: address at the peer, worst ms"] = max(came)
     if event == "process":
-        measured["failover process killed: silence, median ms"] = statistics.median(gaps)
+        measured[f"{place}failover process killed: silence, median ms"] = statistics.median(gaps)
 
 
 if __name__ == "__main__":

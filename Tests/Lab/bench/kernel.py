@@ -13,9 +13,10 @@ from measures import (
     begin_without_daemon, late_hellos, load_of, memory, private_memory, sent_bytes, silences, spread, wait_for_hot)
 
 from havpnlab import manual, takeover, topology, xfrm
+from havpnlab.monitor import Monitor
 from havpnlab.system import inside, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
-from havpnlab.world import GATEWAYS, Monitor
+from havpnlab.world import GATEWAYS
 
 
 def latency(world, runs, measured):

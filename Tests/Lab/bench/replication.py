@@ -14,6 +14,7 @@ import charon
 import kernel
 from measures import verdict
 
+from havpnlab.system import Failure
 from havpnlab.world import World
 
 PARTS = "latency,bulk,takeover,routes,traffic,rest,strongswan"
@@ -37,13 +38,19 @@ def main():
         "rest": [lambda: kernel.at_rest(world, measured)],
         "strongswan": [lambda: charon.restore(world, options.tunnels, options.runs, measured)],
     }
+    broken = 0
     try:
         for name in options.parts.split(","):
             for part in parts[name]:
-                part()
+                try:
+                    part()
+                except Failure as failure:
+                    broken += 1
+                    print(f"{name}: {failure}", flush=True)
+                    world.reset()
     finally:
         world.destroy()
-    return verdict(measured)
+    return 1 if verdict(measured) or broken else 0
 
 
 if __name__ == "__main__":

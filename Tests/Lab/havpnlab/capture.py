@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import ipaddress
 import os
+import re
 import struct
 import time
 
@@ -39,8 +40,10 @@ class Capture:
         for line in run("ip", "-n", namespace, "-o", "link", "show").splitlines():
             index, name = line.split(":")[:2]
             self.ports[int(index)] = name.strip().split("@")[0]
+        # tcpdump divides its buffer (the second number, KiB) into places as long as the longest packet it may keep.
+        length, buffer = ("16384", "65536") if whole else ("144", "4096")
         self.process = spawn(
-            ["tcpdump", "-i", interface, "-Q", "in", "-n", "-U", "-s", "0" if whole else "144", "-B", "4096", "-Z", "root",
+            ["tcpdump", "-i", interface, "-Q", "in", "-n", "-U", "-s", length, "-B", buffer, "-Z", "root",
              "--immediate-mode", "--time-stamp-precision=nano", "-w", self.path, expression],
             log=self.path + ".log", namespace=namespace)
         wait_until(lambda: os.path.exists(self.path) and os.path.getsize(self.path) >= 24, 10,
@@ -51,6 +54,11 @@ class Capture:
         time.sleep(0.1)
         system.end(self.process, signal_number=2)
         return self.packets()
+
+    def lost(self):
+        """How many packets tcpdump did not get; known when it has stopped."""
+        found = re.search(r"^(\d+) packets dropped by kernel", system.read_text(self.path + ".log"), re.MULTILINE)
+        return int(found.group(1)) if found else 0
 
     def packets(self):
         # What a switch delivers to itself would be counted twice.

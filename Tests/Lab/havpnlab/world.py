@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole seed, up and running: network, routing, IKE daemons, gateways, and the watch kept over them."""
 
-import datetime
 import glob
 import os
 import shutil
@@ -11,6 +10,7 @@ import time
 from . import capture, system, topology, traffic
 from .havpn import Gateway, Settings
 from .ike import Charon
+from .monitor import AddressMonitor, Monitor
 from .routing import Routing, wait_for_route
 from .system import expect, run, wait_until
 from .topology import VIRTUAL_ADDRESS
@@ -216,41 +216,6 @@ def gateway_address(router):
     return f"10.2.0.{router[1:]}"
 
 
-class Monitor:
-    """What the kernel of a router tells about its addresses or routes, with the time of each line."""
-
-    def __init__(self, router, what):
-        self.path = f"{system.RUN}/monitor-{router}-{what}-{time.monotonic_ns()}.log"
-        self.process = system.spawn(["ip", "-ts", "-o", "-n", router, "monitor", what], log=self.path)
-
-    def stop(self):
-        """[(monotonic seconds, line)]."""
-        system.end(self.process)
-        offset = time.time() - time.monotonic()
-        changes = []
-        for line in system.read_text(self.path).splitlines():
-            stamp, _, rest = line.partition("] ")
-            try:
-                at = datetime.datetime.fromisoformat(stamp.lstrip("["))
-            except ValueError:
-                continue
-            changes.append((at.astimezone().timestamp() - offset, rest.strip()))
-        return changes
-
-
-def time_away(changes, sign):
-    """Milliseconds from the deletion of what `sign` names, in what a monitor saw, until it is there again."""
-    gone = None
-    for at, line in changes:
-        if sign not in line:
-            continue
-        if line.startswith("Deleted"):
-            gone = gone or at
-        elif gone:
-            return (at - gone) * 1000
-    return None
-
-
 class Watch:
     """Captures on the outside switch and at r5, a pinger from r6, and the counters before; then the verdict."""
 
@@ -262,8 +227,8 @@ class Watch:
         self.branch = capture.Capture("r5", "eth1")
         self.pinger = traffic.Pinger(interval_milliseconds=interval_milliseconds)
         self.injector = None
-        self.monitors = [Monitor("r2", "route"), *(Monitor(router, what) for what in ("address", "route")
-                                                   for router in GATEWAYS)]
+        self.monitors = [Monitor("r2", "route"), *(AddressMonitor(router) for router in GATEWAYS),
+                         *(Monitor(router, "route") for router in GATEWAYS)]
         self.pinger.wait_for_answer(10)
         self.started = time.monotonic()
 
@@ -294,9 +259,10 @@ class Watch:
         """Stops the instruments without looking at what they saw."""
         if self.injector:
             self.injector.stop()
-        instruments = (*self.monitors, self.pinger, self.outside, self.branch)
-        for process in [instrument.process for instrument in instruments]:
-            system.end(process, 2)
+        for monitor in self.monitors:
+            monitor.stop()
+        for instrument in (self.pinger, self.outside, self.branch):
+            system.end(instrument.process, 2)
 
     # The promises, each with its sentence.
 

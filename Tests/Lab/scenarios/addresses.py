@@ -6,10 +6,11 @@ import time
 
 from havpnlab import topology
 from havpnlab.havpn import VIRTUAL_MAC, Gateway, Settings
+from havpnlab.monitor import AddressMonitor, time_away
 from havpnlab.runner import scenario
 from havpnlab.system import expect, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
-from havpnlab.world import GATEWAYS, Monitor, time_away
+from havpnlab.world import GATEWAYS
 
 _SECOND = "10.1.0.101"
 _BOTH = {VIRTUAL_ADDRESS, _SECOND}
@@ -26,7 +27,7 @@ def secondary(world):
     said = []
 
     def move(what, cause, new):
-        monitors = [Monitor(router, "address") for router in GATEWAYS]
+        monitors = [AddressMonitor(router) for router in GATEWAYS]
         time.sleep(0.3)
         at = cause()
         world.gateways[new].wait_for_state("Active", 20)
@@ -46,7 +47,7 @@ def secondary(world):
 
     # What somebody deletes is back, together or alone.
     for theft in (["address", "delete", f"{_SECOND}/32"], ["address", "flush"]):
-        monitor = Monitor("r3", "address")
+        monitor = AddressMonitor("r3")
         time.sleep(0.3)
         run("ip", "-n", "r3", *theft, "dev", "hsrp-eth1-10")
         time.sleep(0.4)

@@ -5,10 +5,11 @@ import signal
 import time
 
 from havpnlab.havpn import Gateway, Settings
+from havpnlab.monitor import AddressMonitor, Monitor, time_away
 from havpnlab.runner import scenario
 from havpnlab.system import batch, expect, run, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
-from havpnlab.world import GATEWAYS, Monitor, time_away
+from havpnlab.world import GATEWAYS
 
 #: what the product promises, in milliseconds
 _BACK_WITHIN = 50
@@ -28,7 +29,7 @@ def stolen(world):
             ("r3", "link", "hsrp-eth1-10", ["link", "delete", "hsrp-eth1-10"])):
         took = []
         for _ in range(5):
-            monitor = Monitor(router, what)
+            monitor = AddressMonitor(router) if what == "address" else Monitor(router, what)
             time.sleep(0.3)
             run("ip", "-n", router, *theft)
             time.sleep(0.4)
