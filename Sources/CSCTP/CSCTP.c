@@ -236,6 +236,9 @@ int havpn_sctp_read_status(int fd, int32_t association, struct havpn_sctp_status
     if (getsockopt(fd, SOL_SCTP, SCTP_STATUS, &raw, &length) != 0) return -1;
     memset(status, 0, sizeof *status);
     status->state = raw.sstat_state;
+    struct sockaddr_in primary;
+    memcpy(&primary, &raw.sstat_primary.spinfo_address, sizeof primary);
+    if (primary.sin_family == AF_INET) status->primary = ntohl(primary.sin_addr.s_addr);
     status->receiver_window = raw.sstat_rwnd;
     status->unacknowledged_chunks = raw.sstat_unackdata;
     status->pending_chunks = raw.sstat_penddata;

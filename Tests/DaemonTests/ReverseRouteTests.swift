@@ -152,7 +152,7 @@ import Testing
         #expect(scheme.interface == "eth1")
         #expect(scheme.virtualAddresses == [IPAddress(10, 1, 0, 100)])
         #expect(scheme.marginSettings.exposure == .seconds(14))
-        #expect(scheme.map(for: peer)?.name == "MAPA")
+        #expect(scheme.mapName(for: peer) == "MAPA")
         #expect(!scheme.hasReverseRoute(for: IPAddress(10, 1, 0, 6)))
         #expect(scheme.agreedItems.contains { $0.name == "standby 10 timers" })
     }

@@ -48,6 +48,8 @@ struct havpn_sctp_received {
 
 struct havpn_sctp_status {
     int32_t state;
+    /// The peer's address by whose path is sent first.
+    uint32_t primary;
     uint32_t receiver_window;
     uint16_t unacknowledged_chunks;
     uint16_t pending_chunks;

@@ -18,7 +18,7 @@ public enum Limits {
     public static let loggedEventCount = 1000
     /// The largest event that a process may send (`control.oversized-event`).
     public static let eventByteCount = 16_384
-    /// How long another process may take to answer a query.
+    /// How long another process may take to answer a query, or for each further piece of its answer.
     public static let queryMilliseconds = 2000
     /// How long `switchover` waits for the peer to be Active.
     public static let switchoverMilliseconds = 10_000

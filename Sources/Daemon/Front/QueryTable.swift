@@ -17,7 +17,8 @@ final class QueryTable {
     private struct Query {
         let role: ProcessRole
         var gathered: [UInt8] = []
-        let timer: TimerToken
+        let milliseconds: Int
+        var timer: TimerToken
         let completion: (Outcome) -> Void
     }
 
@@ -52,12 +53,16 @@ final class QueryTable {
         guard let channel = channels[role] else { return completion(.unavailable) }
         lastNumber &+= 1
         let number = lastNumber
-        let timer = reactor.schedule(at: Reactor.now() + .milliseconds(milliseconds)) { [weak self] in
+        let timer = startTimer(number, milliseconds)
+        queries[number] = Query(role: role, milliseconds: milliseconds, timer: timer, completion: completion)
+        channel.send(.query(number: number, text: encodeJSON(request)))
+    }
+
+    private func startTimer(_ number: UInt32, _ milliseconds: Int) -> TimerToken {
+        reactor.schedule(at: Reactor.now() + .milliseconds(milliseconds)) { [weak self] in
             self?.onCount("query.late")
             self?.end(number, .unavailable)
         }
-        queries[number] = Query(role: role, timer: timer, completion: completion)
-        channel.send(.query(number: number, text: encodeJSON(request)))
     }
 
     /// Asks several processes at once; `completion` gets the answers of those that gave one.
@@ -82,6 +87,9 @@ final class QueryTable {
         }
         queries[number] = nil
         query.gathered += text
+        // A long answer comes in pieces, each in time.
+        reactor.cancel(query.timer)
+        query.timer = startTimer(number, query.milliseconds)
         queries[number] = query
         if isLast { end(number, .answered(query.gathered)) }
     }

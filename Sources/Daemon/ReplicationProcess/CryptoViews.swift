@@ -14,12 +14,13 @@ struct CryptoViews {
     let policies: [KernelPolicy]
     let connections: [ListedConnection]
 
+    private func mapName(of peer: IPAddress?) -> String? { peer.flatMap { scheme?.mapName(for: $0) } }
+
     // MARK: IKE
 
-    /// `show crypto isakmp sa`.
-    func isakmp(_ listing: [ListedIKE]) -> ISAKMPView {
-        var view = ISAKMPView()
-        view.isakmpSAs = ours(listing).sorted { $0.uniqueID < $1.uniqueID }.map { ike in
+    /// What `show crypto isakmp sa` lists.
+    func isakmp(_ listing: [ListedIKE]) -> AnyIterator<ISAKMPView.SA> {
+        let sas = ours(listing).sorted { $0.uniqueID < $1.uniqueID }.lazy.map { ike in
             var sa = ISAKMPView.SA()
             sa.destination = ike.isInitiator ? ike.remoteHost : ike.localHost
             sa.source = ike.isInitiator ? ike.localHost : ike.remoteHost
@@ -33,7 +34,7 @@ struct CryptoViews {
             sa.lifeMilliseconds = ike.rekeySeconds.map { Int(clamping: $0) * 1000 }
             return sa
         }
-        return view
+        return AnyIterator(sas.makeIterator())
     }
 
     /// IKE SAs of the virtual address; without one, all.
@@ -53,22 +54,24 @@ struct CryptoViews {
 
     // MARK: IPsec
 
-    /// `show crypto ipsec sa`; without a listing, what the kernel alone knows.
-    func ipsec(_ listing: [ListedIKE]?) -> IPsecView {
-        var view = IPsecView()
-        for ike in ours(listing ?? []) {
-            for child in ike.children where child.spis.inbound != 0 { view.ipsecSAs.append(pair(child, of: ike)) }
+    /// What `show crypto ipsec sa` lists; without a listing, what the kernel alone knows.
+    func ipsec(_ listing: [ListedIKE]?) -> AnyIterator<IPsecView.Pair> {
+        let listed = ours(listing ?? [])
+        let shown = Set(listed.flatMap(\.children).map(\.spis.outbound))
+        let children = listed.lazy.flatMap { ike in
+            ike.children.filter { $0.spis.inbound != 0 }.map { pair($0, of: ike) }
         }
-        let shown = Set(view.ipsecSAs.compactMap { $0.outbound?.spi })
-        view.ipsecSAs += kernelPairs.filter { !shown.contains($0.outbound?.spi ?? "") }
-        return view
+        let others = policies.lazy.compactMap { policy in
+            kernelSA(of: policy).flatMap { shown.contains($0.identity.spi) ? nil : pair(policy, outbound: $0) }
+        }
+        var (first, second) = (children.makeIterator(), others.makeIterator())
+        return AnyIterator { first.next() ?? second.next() }
     }
 
     private func pair(_ child: ListedChild, of ike: ListedIKE) -> IPsecView.Pair {
         var pair = IPsecView.Pair()
-        let peer = IPAddress(text: ike.remoteHost)
         pair.interface = scheme?.interface
-        pair.map = peer.flatMap { scheme?.map(for: $0)?.name }
+        pair.map = mapName(of: IPAddress(text: ike.remoteHost))
         pair.status = isActive ? "ACTIVE" : "STANDBY"
         pair.localAddress = ike.localHost
         pair.peerAddress = ike.remoteHost
@@ -93,27 +96,29 @@ struct CryptoViews {
         return view
     }
 
-    /// Outbound tunnel policies from our addresses with the SAs of their request id.
-    private var kernelPairs: [IPsecView.Pair] {
-        guard let scheme else { return [] }
-        return policies.compactMap { policy in
-            guard policy.direction == .outbound, let template = policy.template,
-                scheme.virtualAddresses.contains(template.source),
-                let outbound = sas.outboundByRequest[template.requestID], outbound.source == template.source
-            else { return nil }
-            let inbound = sas.inboundByRequest[template.requestID]
-            var pair = IPsecView.Pair()
-            pair.interface = scheme.interface
-            pair.map = scheme.map(for: template.destination)?.name
-            pair.status = isActive ? "ACTIVE" : "STANDBY"
-            pair.localAddress = template.source.description
-            pair.peerAddress = template.destination.description
-            pair.local = policy.selector.source.description
-            pair.remote = policy.selector.destination.description
-            pair.inbound = inbound.map { esp($0.identity.spi, isInbound: true, lifeSeconds: nil) }
-            pair.outbound = esp(outbound.identity.spi, isInbound: false, lifeSeconds: nil)
-            return pair
+    /// The outbound SA of a tunnel policy from one of our addresses, which has its request id.
+    private func kernelSA(of policy: KernelPolicy) -> KernelSA? {
+        guard policy.direction == .outbound, let template = policy.template,
+            scheme?.virtualAddresses.contains(template.source) == true,
+            let outbound = sas.outboundByRequest[template.requestID], outbound.source == template.source
+        else { return nil }
+        return outbound
+    }
+
+    private func pair(_ policy: KernelPolicy, outbound: KernelSA) -> IPsecView.Pair {
+        var pair = IPsecView.Pair()
+        pair.interface = scheme?.interface
+        pair.map = mapName(of: policy.template?.destination)
+        pair.status = isActive ? "ACTIVE" : "STANDBY"
+        pair.localAddress = outbound.source.description
+        pair.peerAddress = policy.template?.destination.description ?? ""
+        pair.local = policy.selector.source.description
+        pair.remote = policy.selector.destination.description
+        pair.inbound = sas.inboundByRequest[outbound.requestID].map {
+            esp($0.identity.spi, isInbound: true, lifeSeconds: nil)
         }
+        pair.outbound = esp(outbound.identity.spi, isInbound: false, lifeSeconds: nil)
+        return pair
     }
 
     private static func text(_ spi: UInt32) -> String {
@@ -123,14 +128,28 @@ struct CryptoViews {
 
     // MARK: Sessions
 
-    /// `show crypto session`: the peers with SAs, then the configured ones without.
-    func sessions(_ listing: [ListedIKE]?) -> SessionView {
-        var view = SessionView()
-        for ike in ours(listing ?? []).sorted(by: { $0.uniqueID < $1.uniqueID }) { view.sessions.append(session(ike)) }
-        addKernelOnly(to: &view)
-        let peers = Set(view.sessions.map(\.peerAddress))
-        for peer in configuredPeers where !peers.contains(peer.description) { view.sessions.append(down(peer)) }
-        return view
+    /// A piece of what `show crypto session` lists.
+    enum SessionPart {
+        /// A session with all its flows.
+        case session(SessionView.Session)
+        /// A session whose flows follow, however many.
+        case beginning(SessionView.Session)
+        /// A flow of the last `beginning`.
+        case flow(SessionView.Flow)
+    }
+
+    /// What `show crypto session` lists: the peers with SAs, then the configured ones without.
+    func sessions(_ listing: [ListedIKE]?) -> AnyIterator<SessionPart> {
+        let listed = ours(listing ?? []).sorted { $0.uniqueID < $1.uniqueID }
+        var peers = Set(listed.map(\.remoteHost))
+        let kernelOnly = policiesWithoutSession(listed, besides: peers)
+        peers.formUnion(kernelOnly.map(\.peer.description))
+        let silent = configuredPeers.filter { !peers.contains($0.description) }
+
+        var first = listed.lazy.map { SessionPart.session(session($0)) }.makeIterator()
+        var second = kernelOnly.lazy.flatMap(parts).makeIterator()
+        var third = silent.lazy.map { SessionPart.session(down($0)) }.makeIterator()
+        return AnyIterator { first.next() ?? second.next() ?? third.next() }
     }
 
     private func session(_ ike: ListedIKE) -> SessionView.Session {
@@ -167,27 +186,47 @@ struct CryptoViews {
         return flow
     }
 
-    /// SAs that only the kernel knows: charon is away, or never made them.
-    private func addKernelOnly(to view: inout SessionView) {
-        let shown = Set(view.sessions.flatMap(\.flows).compactMap { $0.outbound?.spi })
-        for pair in kernelPairs where !shown.contains(pair.outbound?.spi ?? "") {
-            if let index = view.sessions.firstIndex(where: { $0.peerAddress == pair.peerAddress && $0.ike == nil }) {
-                view.sessions[index].flows.append(flow(pair))
-                continue
+    private struct KernelOnly {
+        let peer: IPAddress
+        var flows: [(policy: KernelPolicy, outbound: KernelSA)]
+    }
+
+    /// SAs that only the kernel knows, by peer: charon is away, or never made them.
+    private func policiesWithoutSession(_ listed: [ListedIKE], besides peers: Set<String>) -> [KernelOnly] {
+        let shown = Set(listed.flatMap(\.children).map(\.spis.outbound))
+        var groups: [KernelOnly] = []
+        var places: [IPAddress: Int] = [:]
+        for policy in policies {
+            guard let outbound = kernelSA(of: policy), let peer = policy.template?.destination,
+                !shown.contains(outbound.identity.spi)
+            else { continue }
+            if let place = places[peer] {
+                groups[place].flows.append((policy, outbound))
+            } else if !peers.contains(peer.description) {
+                places[peer] = groups.count
+                groups.append(KernelOnly(peer: peer, flows: [(policy, outbound)]))
             }
-            guard !view.sessions.contains(where: { $0.peerAddress == pair.peerAddress }) else { continue }
-            var session = base(peer: pair.peerAddress)
-            session.status = isActive ? "UP-ACTIVE" : "UP-STANDBY"
-            session.localAddress = pair.localAddress
-            session.flows = [flow(pair)]
-            view.sessions.append(session)
+        }
+        return groups
+    }
+
+    private func parts(of group: KernelOnly) -> AnySequence<SessionPart> {
+        var session: SessionView.Session? = base(peer: group.peer.description)
+        session?.status = isActive ? "UP-ACTIVE" : "UP-STANDBY"
+        session?.localAddress = group.flows.first?.outbound.source.description
+        var flows = group.flows.makeIterator()
+        return AnySequence {
+            AnyIterator {
+                if let begun = session.take() { return SessionPart.beginning(begun) }
+                return flows.next().map { SessionPart.flow(flow(pair($0.policy, outbound: $0.outbound))) }
+            }
         }
     }
 
     private func base(peer: String) -> SessionView.Session {
         var session = SessionView.Session()
         session.interface = scheme?.interface
-        session.map = IPAddress(text: peer).flatMap { scheme?.map(for: $0)?.name }
+        session.map = mapName(of: IPAddress(text: peer))
         session.peerAddress = peer
         return session
     }

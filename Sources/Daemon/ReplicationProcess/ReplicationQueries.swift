@@ -20,15 +20,25 @@ extension ReplicationProcess {
         case .showRedundancy where replicator != nil: send(redundancyView(listing: nil), number)
         case .showRedundancy: withListing { [unowned self] in send(redundancyView(listing: $0), number) }
         case .showAssociation: send(associationView(), number)
-        case .showISAKMP: withListing { [unowned self] in send(cryptoViews.isakmp($0 ?? []), number) }
-        case .showIPsec where replicator != nil: withTables { [unowned self] in send($0.ipsec(nil), number) }
-        case .showSession where replicator != nil: withTables { [unowned self] in send($0.sessions(nil), number) }
-        case .showIPsec: withListing { [unowned self] in send(cryptoViews.ipsec($0), number) }
-        case .showSession: withListing { [unowned self] in send(cryptoViews.sessions($0), number) }
+        case .showISAKMP: answerPaced(number) { $0.isakmpText($1 ?? []) }
+        case .showIPsec: answerPaced(number) { $0.ipsecText($1) }
+        case .showSession: answerPaced(number) { $0.sessionText($1) }
         case .showCounters: send(CountersView(allCounts), number)
         default:
             count("query.unexpected")
             send(ErrorView(code: "not-mine", message: "Replication does not answer this query."), number)
+        }
+    }
+
+    private func answerPaced(
+        _ number: UInt32, _ text: @escaping (CryptoViews, [ListedIKE]?) -> AnyIterator<[UInt8]>
+    ) {
+        guard let front else { return }
+        let answer = PacedAnswer(to: number, over: front, on: reactor)
+        if replicator != nil {
+            withTables { answer.write(text($0, nil)) }
+        } else {
+            withListing { [unowned self] in answer.write(text(cryptoViews, $0)) }
         }
     }
 
@@ -151,9 +161,9 @@ extension ReplicationProcess {
                 var shown = AssociationView.Path(
                     local: path.local.description, remote: path.remote.description, state: path.state)
                 shown.roundTripMicroseconds = path.roundTripMilliseconds * 1000
+                shown.primary = path.remote == status.primary
                 return shown
             }
-            if !shown.paths.isEmpty { shown.paths[0].primary = true }
         }
         view.association = shown
         return view

@@ -18,6 +18,8 @@ struct Scheme: Equatable {
     let group: Model.Group
     /// The crypto maps bound to the group.
     let maps: [Model.CryptoMap]
+    private let mapNames: [IPAddress: String]
+    private let anyMapName: String?
     /// The association with the peer; nil where none is configured.
     let association: Model.Association?
     /// How the association is secured.
@@ -37,6 +39,9 @@ struct Scheme: Equatable {
         version = model.interfaces.first { $0.name == interface }?.version ?? .one
         self.group = group
         maps = model.cryptoMaps.filter { $0.redundancyGroup == name }
+        let named = maps.flatMap { map in map.entries.flatMap(\.peers).map { ($0, map.name) } }
+        mapNames = Dictionary(named) { first, _ in first }
+        anyMapName = maps.first { map in map.entries.contains { $0.acceptsAnyPeer || $0.peers.isEmpty } }?.name
         association = model.association
         security = model.security
         if case .strongSwan(let settings) = model.ikeDaemon { strongSwan = settings } else { strongSwan = nil }
@@ -74,10 +79,7 @@ struct Scheme: Equatable {
     static let reportMilliseconds = 1000
 
     /// The map that names the peer; a map for any peer comes last.
-    func map(for peer: IPAddress) -> Model.CryptoMap? {
-        maps.first { map in map.entries.contains { $0.peers.contains(peer) } }
-            ?? maps.first { map in map.entries.contains { $0.acceptsAnyPeer || $0.peers.isEmpty } }
-    }
+    func mapName(for peer: IPAddress) -> String? { mapNames[peer] ?? anyMapName }
 
     /// Whether routes toward what lies behind the peer are to be injected while Active.
     func hasReverseRoute(for peer: IPAddress) -> Bool {

@@ -35,7 +35,8 @@ final class ProcessChannel {
     private let reactor: Reactor
     private var token: WatchToken?
     private var waiting: [Waiting] = []
-    private var waitingBytes = 0
+    /// Bytes that the kernel has not taken yet.
+    private(set) var waitingByteCount = 0
 
     /// Takes over one end of a socketpair and starts to read.
     ///
@@ -89,11 +90,11 @@ final class ProcessChannel {
     }
 
     private func enqueue(_ message: ProcessMessage, _ bytes: [UInt8], _ descriptor: Int32?) {
-        let total = waitingBytes + bytes.count
+        let total = waitingByteCount + bytes.count
         if total > Limits.queuedBytes, message.isExpendable { return count("channel.dropped") }
         guard total <= Limits.queuedBytesAtClose else { return fail() }
         waiting.append(Waiting(bytes: bytes, descriptor: descriptor.flatMap(WaitingDescriptor.init)))
-        waitingBytes = total
+        waitingByteCount = total
         if let token { reactor.setWritable(token, true) }
     }
 
@@ -140,7 +141,7 @@ final class ProcessChannel {
             case .closed: return fail()
             }
         }
-        for item in waiting.prefix(sent) { waitingBytes -= item.bytes.count }
+        for item in waiting.prefix(sent) { waitingByteCount -= item.bytes.count }
         waiting.removeFirst(sent)
         if waiting.isEmpty, let token { reactor.setWritable(token, false) }
     }

@@ -110,7 +110,7 @@ final class SCTPAssociation {
             state: Self.stateName(raw.state), unacknowledgedChunks: Int(raw.unacknowledged_chunks),
             pendingChunks: Int(raw.pending_chunks), retransmittedChunks: raw.retransmitted_chunks,
             sentPackets: raw.sent_packets, receivedPackets: raw.received_packets,
-            paths: paths(localAddresses: localAddresses))
+            primary: IPv4Address(raw.primary), paths: paths(localAddresses: localAddresses))
     }
 
     private func paths(localAddresses: [IPv4Address]) -> [SCTPStatus.Path] {

@@ -106,6 +106,8 @@ public struct SCTPStatus: Hashable, Sendable {
     public var sentPackets: UInt64
     /// Packets received.
     public var receivedPackets: UInt64
+    /// The peer's address by whose path is sent first.
+    public var primary: IPv4Address
     /// One entry per address of the peer.
     public var paths: [Path]
 
