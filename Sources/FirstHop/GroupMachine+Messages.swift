@@ -169,6 +169,7 @@ extension GroupMachine {
         }
         activeRouter = router
         activeSeen = (router.address, now)
+        if isPeer(router.address) { isPeerHeardSinceGone = true }
         hasLoggedLostHellos = false
         if case .questioning = phase { phase = .settled }
         finishSwitchover(at: now, actions: &actions)

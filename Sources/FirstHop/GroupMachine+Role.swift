@@ -68,15 +68,18 @@ extension GroupMachine {
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     func heldFenceDeadline(at now: Instant) -> Instant? {
-        guard redundancy.isStateful, redundancy.isPeerPopulated,
-            redundancy.mayPeerKernelLive || redundancy.isAssociationUp
-        else { return nil }
+        guard redundancy.isStateful, redundancy.isPeerPopulated, !isPeerMachineGone else { return nil }
         let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
         // An Active that was never heard here may have died just before this node began to listen.
         guard let at = [heardAt, peerActiveAt, listeningSince].compactMap(\.self).max() else { return nil }
         let until = fenceDeadline(behind: at)
         return until > now ? until : nil
     }
+
+    /// Whether every path to the peer is dead: nothing is left of it that could send.
+    ///
+    /// Who is heard on the segment behind the end of the association lives, and only the wire between the two is cut.
+    public var isPeerMachineGone: Bool { redundancy.isPeerMachineGone && !isPeerHeardSinceGone }
 
     /// When the kernel of an Active whose last sign of life came at `at` has let go of its address.
     func fenceDeadline(behind at: Instant) -> Instant {

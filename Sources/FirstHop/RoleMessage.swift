@@ -177,6 +177,9 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
         areNumbersStale = false
     }
 
+    /// The association is lost, and nothing answers on any of its paths.
+    public var isPeerMachineGone: Bool { !isAssociationUp && !mayPeerKernelLive }
+
     /// Appends the status as two bytes of flags.
     public func encode(into writer: inout ByteWriter) {
         let flags = [

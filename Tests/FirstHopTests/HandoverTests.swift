@@ -404,6 +404,27 @@ private func hotStandby(
         #expect(gone.at(20_900, .redundancyChanged(dead)).steps == ["lower fence", "publish active term 1"])
     }
 
+    @Test("a machine that counts as gone and is heard on the segment lives: only the association's wire is cut")
+    func heardBehindLostAssociation() {
+        func fast() -> Router { Router.fastStandby(behind: Router.peer, redundancy: Router.hot) }
+        var gone = Router.hot
+        (gone.isAssociationUp, gone.isLocalHot, gone.mayPeerKernelLive) = (false, false, false)
+        var dead = fast()
+        _ = dead.at(20_100, .redundancyChanged(gone))
+        #expect(dead.run(until: 22_000).first { $0.action == .lowerFence }?.at == 20_800)
+        var cut = fast()
+        _ = cut.at(20_100, .redundancyChanged(gone))
+        _ = cut.hear(20_200, .active, priority: 110, from: Router.peer)
+        // Nothing new is known of the machine.
+        var unfit = gone
+        unfit.isIKEDaemonFit = false
+        let done = cut.run(until: 21_100)
+        #expect(done.contains { $0.action == .announce(Router.virtual) && $0.at == 21_000 })
+        #expect(cut.at(21_100, .redundancyChanged(unfit)).steps == [])
+        // 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(cut.run(until: 23_000).filter { $0.action == .lowerFence }.map(\.at) == [21_775])
+    }
+
     @Test("no fence waits where the peer had nothing, was a stranger, or nothing is replicated")
     func noHeldFence() {
         var empty = Router.hot
