@@ -94,7 +94,7 @@ final class CharonDriverModel {
         let open = openLists
         openLists = [:]
         for number in open.keys.sorted() { open[number]?(nil) }
-        process.isVerified = false
+        process.noteCharonLost()
         drive(.charonLost)
         process.settle()
     }
@@ -147,7 +147,7 @@ final class CharonDriverModel {
     func take(_ message: HAMessage) {
         switch message.kind {
         case .resync:
-            process.isVerified = false
+            process.noteCharonLost()
             drive(.charonRestarted)
         case .segmentDrop, .segmentTake, .status: break
         default: process.record(message)
@@ -168,7 +168,7 @@ final class CharonDriverModel {
         case .send(let message): send(message)
         case .observeQueue:
             guard let (byteCount, dropCount) = charon.receiveQueue else {
-                process.isVerified = false
+                process.noteCharonLost()
                 return drive(.charonLost)
             }
             drive(.queueObserved(byteCount: byteCount, dropCount: dropCount))

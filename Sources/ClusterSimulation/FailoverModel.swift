@@ -242,7 +242,7 @@ final class FailoverModel: ProcessModel {
             simulation.note("\(node.name): says \(message), term \(term)")
             tellReplication(.role(message, term: term))
         case .publishRole(let isActive, let term):
-            tellReplication(.roleChanged(isActive: isActive, term: term))
+            tellReplication(.roleChanged(isActive: isActive, isFenced: machine.isFenceUp, term: term))
         case .stateChanged(let from, let to, let reason):
             simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
             simulation.checker.stateChanged(of: node, from: from, to: to)
@@ -293,7 +293,7 @@ final class FailoverModel: ProcessModel {
     func replicationCame() { if isAlive, isConfigured { publishRole() } }
 
     private func publishRole() {
-        tellReplication(.roleChanged(isActive: machine.hasRole, term: machine.term))
+        tellReplication(.roleChanged(isActive: machine.hasRole, isFenced: machine.isFenceUp, term: machine.term))
     }
 
     private func tellReplication(_ word: FailoverWord) {
@@ -313,5 +313,5 @@ final class FailoverModel: ProcessModel {
 /// What failover says to replication.
 enum FailoverWord {
     case role(RoleMessage, term: UInt64)
-    case roleChanged(isActive: Bool, term: UInt64)
+    case roleChanged(isActive: Bool, isFenced: Bool, term: UInt64)
 }

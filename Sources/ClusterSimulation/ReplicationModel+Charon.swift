@@ -9,10 +9,8 @@ import StrongSwan
 extension ReplicationModel {
     // MARK: Roles
 
-    func change(to fresh: Role) {
-        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty {
-            for sa in kernel.outboundSAs() where counters.sa(sa.identity) == nil { noteAdded(sa.identity.spi) }
-        }
+    func change(to fresh: Role, isFenced: Bool = false) {
+        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty { receiveWaiting() }
         let former = role
         guard fresh != former else { return }
         role = fresh
@@ -33,7 +31,13 @@ extension ReplicationModel {
         overdueRekeys.forget()
         lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
+        if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
         if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
+    }
+
+    /// Mirrors KernelTables.swift: events of the kernel that wait are taken at once.
+    func receiveWaiting() {
+        for sa in kernel.outboundSAs() where counters.sa(sa.identity) == nil { noteAdded(sa.identity.spi) }
     }
 
     private func becomeActive() {
@@ -81,7 +85,13 @@ extension ReplicationModel {
     }
 
     func noteRoleTold(_ isActive: Bool) {
-        if isActive == role?.isActive { isTakeoverComplete = true }
+        if isActive == role?.isActive {
+            isTakeoverComplete = true
+            if isActive, !keeper.undelivered.isEmpty {
+                receiveWaiting()
+                keeper.noteNothingUndelivered()
+            }
+        }
         settle()
     }
 
@@ -106,6 +116,11 @@ extension ReplicationModel {
     }
 
     // MARK: Whose journal is true
+
+    func noteCharonLost() {
+        isVerified = false
+        if role?.isActive == true { keeper.noteNothingUndelivered() }
+    }
 
     func noteActiveLoss() {
         guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }

@@ -147,6 +147,24 @@ extension ReplicationModel {
         after(10 * millisecond) { [unowned self] in continueRaising() }
     }
 
+    /// Mirrors ReplicationNumbers.swift.
+    func raiseUnknownNumbers() {
+        simulation.note("\(node.name): started behind the takeover, all numbers are raised first")
+        isRaising = true
+        raiseBehindQueue(looks: 0)
+    }
+
+    private func raiseBehindQueue(looks: Int) {
+        guard isRaising else { return }
+        guard looks < 2 else {
+            refreshSAs()
+            counters.beginUnknownTakeover(at: now)
+            return continueRaising()
+        }
+        let isEmpty = (node.charon.receiveQueue?.byteCount ?? 0) == 0
+        after(20 * millisecond) { [unowned self] in raiseBehindQueue(looks: isEmpty ? looks + 1 : 0) }
+    }
+
     /// Mirrors ReplicationNumbers.swift `noteOverlap`.
     private func noteOverlap() {
         charon.list { [unowned self] listing in

@@ -142,8 +142,8 @@ final class ReplicationModel: ProcessModel {
 
     func take(_ word: FailoverWord) {
         switch word {
-        case .roleChanged(let isActive, let term):
-            change(to: Role(isActive: isActive, term: term))
+        case .roleChanged(let isActive, let isFenced, let term):
+            change(to: Role(isActive: isActive, term: term), isFenced: isFenced)
             settle()
         case .role(let message, let term):
             pass(message, term: term)

@@ -7,6 +7,7 @@ extension GroupMachine {
     /// Replication's view changed: a HOT standby may now claim the role, an unfit Active may now give it.
     mutating func changeRedundancy(_ status: RedundancyStatus, at now: Instant, actions: inout [GroupAction]) {
         let (wasUp, wasGone) = (redundancy.isAssociationUp, redundancy.isPeerMachineGone)
+        let wasRoleTaken = redundancy.isRoleTaken
         redundancy = status
         if !wasGone, status.isPeerMachineGone { isPeerHeardSinceGone = false }
         if wasUp, !status.isAssociationUp {
@@ -29,6 +30,7 @@ extension GroupMachine {
         if isPeerMachineGone {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
         }
+        settleReplicationDebt(wasRoleTaken: wasRoleTaken, actions: &actions)
         openFence(reason: "replication has taken the role", actions: &actions)
         if state == .active, !isFitForRole, isHandoverPossible {
             let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ByteCodec
 public import Primitives
 
 extension GroupMachine {
@@ -15,6 +16,7 @@ extension GroupMachine {
         guard virtualAddress != nil else { return }
         let old = state
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
+        isReplicationOwed = !isResumed && awaitsReplication
         if fenceHeldUntil == nil, isResumed || !awaitsReplication { lowerFence(actions: &actions) }
         raiseAddress(at: now, actions: &actions)
         if !isResumed || highestTerm == 0 { highestTerm += 1 }
@@ -56,7 +58,20 @@ extension GroupMachine {
     /// when it comes, and replication must watch for it before anything is sent. Where the Active has not been heard of
     /// for long, it may have passed the margin: replication raises the numbers first.
     var awaitsReplication: Bool {
-        redundancy.isStateful && (redundancy.hasUndelivered || redundancy.areNumbersStale) && !redundancy.isRoleTaken
+        redundancy.isStateful && !redundancy.isRoleTaken
+            && (isReplicationOwed || redundancy.hasUndelivered || redundancy.areNumbersStale)
+    }
+
+    /// Replication's word on the role it holds; where its process died while SAs were on their way to the IKE daemon,
+    /// the fence goes up: nobody watches for them any more.
+    mutating func settleReplicationDebt(wasRoleTaken: Bool, actions: inout [GroupAction]) {
+        if state != .active || redundancy.isRoleTaken { isReplicationOwed = false }
+        guard state == .active, awaitsReplication, wasRoleTaken, !isFenceUp else { return }
+        isReplicationOwed = true
+        raiseFence(actions: &actions)
+        actions.append(.count("fence.replicationLost"))
+        actions.append(
+            .log(.warning, "the fence goes up: SAs are on their way to the IKE daemon, and replication is gone"))
     }
 
     /// Tells the peer role and term unasked: its own next takeover is a later one then.

@@ -99,6 +99,8 @@ public struct GroupMachine: Sendable {
     /// Since when other routers are listened to; nil in Initial.
     var listeningSince: Instant?
     var fenceHeldUntil: Instant?
+    /// Behind the fence of this Active something waits for replication, whatever a new process of it says of itself.
+    var isReplicationOwed = false
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
     var leaseRenewedAt: Instant?

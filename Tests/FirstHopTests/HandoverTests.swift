@@ -359,6 +359,37 @@ private func hotStandby(
         #expect(router.at(20_603, .redundancyChanged(status)).steps == [])
     }
 
+    @Test("a new replication process that knows of nothing on its way does not lower the fence before it has the role")
+    func newReplicationTakesRoleFirst() {
+        var status = Router.hot
+        status.hasUndelivered = true
+        var router = hotStandby(status)
+        _ = router.at(20_500, .roleMessageReceived(.released, term: 3))
+        #expect(router.at(20_501, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])
+        status = RedundancyStatus(isStateful: true)
+        status.areNumbersStale = true
+        #expect(router.at(20_502, .redundancyChanged(status)).steps == [])
+        (status.isRoleTaken, status.areNumbersStale) = (true, false)
+        #expect(router.at(20_503, .redundancyChanged(status)).steps == ["lower fence"])
+    }
+
+    @Test("an Active whose replication dies fences only while SAs are on their way to the IKE daemon")
+    func replicationDiesWithUndelivered() {
+        for hasUndelivered in [true, false] {
+            var status = Router.hot
+            (status.isRoleTaken, status.hasUndelivered) = (true, hasUndelivered)
+            var router = hotActive(status)
+            var lost = status
+            (lost.isAssociationUp, lost.isPeerHot, lost.isLocalHot, lost.isRoleTaken) = (false, false, false, false)
+            #expect(router.at(25_100, .redundancyChanged(lost)).steps == (hasUndelivered ? ["raise fence"] : []))
+            #expect(router.machine.hasRole && router.machine.isFenceUp == hasUndelivered)
+            #expect(router.at(25_200, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])
+            var back = RedundancyStatus(isStateful: true)
+            back.isRoleTaken = true
+            #expect(router.at(25_300, .redundancyChanged(back)).steps == (hasUndelivered ? ["lower fence"] : []))
+        }
+    }
+
     @Test("the fence of a new Active waits a lease behind every sign of the old one, whatever it waits for")
     func fenceWaitsBehindSigns() {
         var status = Router.hot

@@ -76,6 +76,9 @@ import Testing
         #expect(keeper.undelivered == [0x12])
         keeper.forgetPeer()
         #expect(keeper.undelivered == [0x12])
+        var active = keeper
+        active.noteNothingUndelivered()
+        #expect(active.undelivered.isEmpty)
         _ = keeper.apply(try HAFixture.ikeAdd(pair(2)).message().bytes, wire: 5)
         _ = keeper.acknowledge(through: keeper.journal.lastSequence)
         #expect(keeper.undelivered.isEmpty)

@@ -313,7 +313,9 @@ final class FailoverNode: GroupSurroundings {
 
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner) {
         guard group === schemeGroup else { return }
-        replication?.send(.roleChanged(isActive: isActive, group: UInt16(group.key.number), term: term))
+        let isFenced = group.machine.isFenceUp
+        replication?.send(
+            .roleChanged(isActive: isActive, isFenced: isFenced, group: UInt16(group.key.number), term: term))
     }
 
     func neighbour(behind interfaceIndex: UInt32) -> IPv4Address? {

@@ -192,6 +192,9 @@ final class CharonDriver {
 
     private func finishList(_ number: Int, _ sas: [ListedIKE]?) { openLists.removeValue(forKey: number)?(sas) }
 
+    /// Whether datagrams wait for charon, of this process or of one before it.
+    var hasUnread: Bool { (endpoint?.observeQueue()?.byteCount ?? 0) > 0 }
+
     /// Ends IKE SAs without a word to their peers.
     func terminate(_ uniqueIDs: [UInt32]) {
         for number in uniqueIDs { vici?.request(.terminateIKE(uniqueID: number, force: true)) { _ in } }

@@ -18,7 +18,10 @@ extension ReplicationProcess {
         driver.onRecord = { [unowned self] message in record(message) }
         driver.onRecordsLost = { [unowned self] in noteRecordsLost() }
         driver.lackingInKernel = { [unowned self] in lackingInKernel(of: $0) }
-        driver.onLost = { [unowned self] in isVerified = false }
+        driver.onLost = { [unowned self] in
+            isVerified = false
+            if role?.isActive == true { keeper.noteNothingUndelivered() }
+        }
         driver.onDelivered = { [unowned self] sequence in noteDelivered(sequence) }
         driver.onRoleTold = { [unowned self] isActive in noteRoleTold(isActive) }
         driver.onActiveLoss = { [unowned self] in noteActiveLoss() }
@@ -45,7 +48,7 @@ extension ReplicationProcess {
     // MARK: Roles
 
     /// Takes failover's word on the role: charon, routes and the peer follow.
-    func change(to fresh: Role) {
+    func change(to fresh: Role, isFenced: Bool = false) {
         // Failover's fence waits for this process: what reached the kernel while it was busy comes first.
         if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty { kernel?.receiveWaiting() }
         let former = role
@@ -69,6 +72,7 @@ extension ReplicationProcess {
         numbers = NumberWatch()
         lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
+        if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
         if former != nil { beginQuiet(isActive: fresh.isActive) }
         if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
         // Routes first: a packet from the inside finds its way only with them.
@@ -160,8 +164,18 @@ extension ReplicationProcess {
     }
 
     private func noteRoleTold(_ isActive: Bool) {
-        if isActive == role?.isActive { isTakeoverComplete = true }
+        if isActive == role?.isActive {
+            isTakeoverComplete = true
+            if isActive { noteQueueRead() }
+        }
         settle()
+    }
+
+    /// charon has read the role command, and so every record before it: what they install is in the kernel.
+    private func noteQueueRead() {
+        guard !keeper.undelivered.isEmpty else { return }
+        kernel?.receiveWaiting()
+        keeper.noteNothingUndelivered()
     }
 
     /// What a comparison of charon with the journal may do: on a standby with a complete copy, or in a takeover.

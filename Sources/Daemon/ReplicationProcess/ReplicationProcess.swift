@@ -203,8 +203,8 @@ final class ReplicationProcess {
 
     private func take(_ message: ProcessMessage, from peer: ProcessRole) {
         switch (peer, message) {
-        case (.failover, .roleChanged(let isActive, let group, let term)):
-            change(to: Role(isActive: isActive, group: group, term: term))
+        case (.failover, .roleChanged(let isActive, let isFenced, let group, let term)):
+            change(to: Role(isActive: isActive, group: group, term: term), isFenced: isFenced)
         case (.failover, .role(let message, let group, let term)):
             pass(message, group: group, term: term)
             return settleSoon()

@@ -141,9 +141,10 @@ extension ProcessMessage {
         case .redundancyChanged(let status):
             writer.write(FrameType.redundancyChanged.rawValue)
             status.encode(into: &writer)
-        case .roleChanged(let isActive, let group, let term):
+        case .roleChanged(let isActive, let isFenced, let group, let term):
             writer.write(FrameType.roleChanged.rawValue)
             writer.write(UInt8(isActive ? 1 : 0))
+            writer.write(UInt8(isFenced ? 1 : 0))
             writer.write(group)
             writer.write(term)
         case .role(let message, let group, let term):
@@ -223,7 +224,8 @@ extension ProcessMessage {
         case .redundancyChanged: self = .redundancyChanged(try RedundancyStatus(parsing: &reader))
         case .roleChanged:
             self = .roleChanged(
-                isActive: try reader.readFlag(), group: try reader.read(), term: try reader.read())
+                isActive: try reader.readFlag(), isFenced: try reader.readFlag(), group: try reader.read(),
+                term: try reader.read())
         case .role:
             let group: UInt16 = try reader.read()
             let term: UInt64 = try reader.read()

@@ -114,6 +114,9 @@ public struct JournalKeeper: Sendable {
         return wire
     }
 
+    /// charon has read everything that it was sent, or is gone with what it had not read.
+    public mutating func noteNothingUndelivered() { undelivered = [] }
+
     /// The session or the role changed: nothing of the other side is known any more.
     public mutating func forgetPeer() {
         incoming = nil
