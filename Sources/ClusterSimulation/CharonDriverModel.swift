@@ -24,6 +24,8 @@ final class CharonDriverModel {
     private var awaitedPlan: CharonDelivery.PlanReason?
     private var isComparing = false
     private var busyUntil: UInt64 = 0
+    private(set) var hasForeignQueue = false
+    private var emptyLooks = 0
     private static let listWait = 1_500 * millisecond
 
     init(process: ReplicationModel) { self.process = process }
@@ -41,12 +43,26 @@ final class CharonDriverModel {
         version = nil
         delivery = CharonDelivery()
         (stream, openLists, awaitedPlan, isComparing, busyUntil) = (nil, [:], nil, false, 0)
+        (hasForeignQueue, emptyLooks) = (hasUnread, 0)
+    }
+
+    var hasUnread: Bool { (charon.receiveQueue?.byteCount ?? 0) > 0 }
+
+    func noteQueueRead() { hasForeignQueue = false }
+
+    private func lookAtForeignQueue() {
+        guard hasForeignQueue else { return }
+        emptyLooks = hasUnread ? 0 : emptyLooks + 1
+        guard emptyLooks >= 2 else { return }
+        hasForeignQueue = false
+        process.settle()
     }
 
     // MARK: VICI
 
     /// Looks at fitness; called each second.
     func tick() {
+        lookAtForeignQueue()
         guard stream == nil else { return lookAtConnections() }
         fault = "the IKE daemon does not answer"
         let charon = charon
@@ -90,6 +106,7 @@ final class CharonDriverModel {
         guard stream != nil else { return }
         stream = nil
         isComparing = false
+        hasForeignQueue = false
         fault = "the IKE daemon closed its VICI stream"
         let open = openLists
         openLists = [:]

@@ -10,7 +10,7 @@ extension ReplicationModel {
     // MARK: Roles
 
     func change(to fresh: Role, isFenced: Bool = false) {
-        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty { receiveWaiting() }
+        if fresh.isActive, role?.isActive == false, hasUndelivered { receiveWaiting() }
         let former = role
         guard fresh != former else { return }
         role = fresh
@@ -39,6 +39,8 @@ extension ReplicationModel {
     func receiveWaiting() {
         for sa in kernel.outboundSAs() where counters.sa(sa.identity) == nil { noteAdded(sa.identity.spi) }
     }
+
+    var hasUndelivered: Bool { !keeper.undelivered.isEmpty || charon.hasForeignQueue }
 
     private func becomeActive() {
         guard isReplicating else {
@@ -87,9 +89,10 @@ extension ReplicationModel {
     func noteRoleTold(_ isActive: Bool) {
         if isActive == role?.isActive {
             isTakeoverComplete = true
-            if isActive, !keeper.undelivered.isEmpty {
+            if isActive, hasUndelivered {
                 receiveWaiting()
                 keeper.noteNothingUndelivered()
+                charon.noteQueueRead()
             }
         }
         settle()

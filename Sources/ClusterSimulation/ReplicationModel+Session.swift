@@ -161,7 +161,7 @@ extension ReplicationModel {
             counters.beginUnknownTakeover(at: now)
             return continueRaising()
         }
-        let isEmpty = (node.charon.receiveQueue?.byteCount ?? 0) == 0
+        let isEmpty = !charon.hasUnread
         after(20 * millisecond) { [unowned self] in raiseBehindQueue(looks: isEmpty ? looks + 1 : 0) }
     }
 
@@ -193,7 +193,7 @@ extension ReplicationModel {
 
     /// Mirrors KernelTables.swift `advanceCounters`.
     func advanceCounters(only identity: SAIdentity? = nil) {
-        let isInherited = identity.map { inheritedSPIs.contains($0.spi) } ?? false
+        let isInherited = identity.map { inheritedSPIs.contains($0.spi) || charon.hasForeignQueue } ?? false
         guard role?.isActive == false || isInherited else { return }
         _ = write(counters.writes(at: now, only: identity))
     }

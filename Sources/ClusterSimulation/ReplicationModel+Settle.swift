@@ -93,7 +93,7 @@ extension ReplicationModel {
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered()
-        facts.hasUndelivered = !keeper.undelivered.isEmpty
+        facts.hasUndelivered = hasUndelivered
         facts.isVerified = isVerified
         facts.areNumbersStale = isRaising || (role?.isActive == false && query(&counters) { $0.areStale(at: now) })
         facts.areCountersInstalled = query(&counters) { $0.isInstalled }

@@ -65,6 +65,11 @@ final class CharonDriver {
     /// The wire version of the ha plugin, once known.
     private(set) var version: HAVersion?
 
+    /// charon has not read yet what a process before this one sent it.
+    private(set) var hasForeignQueue = false
+    /// Looks in a row, a second apart, that found charon's queue empty.
+    private var emptyLooks = 0
+
     private let settings: Model.StrongSwanSettings
     private let reactor: Reactor
     private var endpoint: CharonEndpoint?
@@ -93,6 +98,7 @@ final class CharonDriver {
             fresh.onLoss = { [weak self] in self?.onRecordsLost() }
             fresh.onCount = { [weak self] name in self?.count(name) }
             endpoint = fresh
+            hasForeignQueue = hasUnread
         } catch {
             log("%CRYPTO-3-HA_PLUGIN: the ha-plugin socket cannot be used (\(error))")
         }
@@ -128,6 +134,7 @@ final class CharonDriver {
         connections = []
         isPluginHeard = false
         isComparing = false
+        hasForeignQueue = false
         let text =
             switch ending {
             case .closed: "the IKE daemon closed its VICI stream"
@@ -203,8 +210,21 @@ final class CharonDriver {
     /// Rekeys a child SA.
     func rekey(child uniqueID: UInt32) { vici?.request(.rekeyChild(uniqueID: uniqueID)) { _ in } }
 
+    /// charon has read a command of this process, and so everything of those before it.
+    func noteQueueRead() { hasForeignQueue = false }
+
+    private func lookAtForeignQueue() {
+        guard hasForeignQueue else { return }
+        emptyLooks = hasUnread ? 0 : emptyLooks + 1
+        // It may be at work on what it read last.
+        guard emptyLooks >= 2 else { return }
+        hasForeignQueue = false
+        onChanged()
+    }
+
     /// Looks at fitness; called each second.
     func tick() {
+        lookAtForeignQueue()
         guard vici != nil else {
             note(fault: "the IKE daemon does not answer at \(settings.viciPath)")
             return requestVici()

@@ -50,7 +50,7 @@ extension ReplicationProcess {
     /// Takes failover's word on the role: charon, routes and the peer follow.
     func change(to fresh: Role, isFenced: Bool = false) {
         // Failover's fence waits for this process: what reached the kernel while it was busy comes first.
-        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty { kernel?.receiveWaiting() }
+        if fresh.isActive, role?.isActive == false, hasUndelivered { kernel?.receiveWaiting() }
         let former = role
         guard fresh != former else { return }
         role = fresh
@@ -173,10 +173,17 @@ extension ReplicationProcess {
 
     /// charon has read the role command, and so every record before it: what they install is in the kernel.
     private func noteQueueRead() {
-        guard !keeper.undelivered.isEmpty else { return }
+        guard hasUndelivered else { return }
         kernel?.receiveWaiting()
         keeper.noteNothingUndelivered()
+        charon?.noteQueueRead()
     }
+
+    /// SAs that another node may have used are on their way to charon: by this process, or by one before it.
+    var hasUndelivered: Bool { !keeper.undelivered.isEmpty || charon?.hasForeignQueue == true }
+
+    /// Whether numbers of an SA that comes now may have been used by another node.
+    func isInherited(_ spi: UInt32) -> Bool { inheritedSPIs.contains(spi) || charon?.hasForeignQueue == true }
 
     /// What a comparison of charon with the journal may do: on a standby with a complete copy, or in a takeover.
     private var permission: CharonDriver.PlanPermission {

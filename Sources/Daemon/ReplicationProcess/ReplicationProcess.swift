@@ -322,7 +322,7 @@ final class ReplicationProcess {
     private func makeKernel(_ scheme: Scheme) -> KernelTables {
         let tables = KernelTables(
             scheme: scheme, life: bootID, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
-            isInherited: { [unowned self] in inheritedSPIs.contains($0.spi) })
+            isInherited: { [unowned self] in isInherited($0.spi) })
         tables.onSAsChanged = { [unowned self] in settle() }
         tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }

@@ -88,7 +88,7 @@ extension ReplicationProcess {
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered(at: now)
-        facts.hasUndelivered = !keeper.undelivered.isEmpty
+        facts.hasUndelivered = hasUndelivered
         facts.isVerified = isVerified
         facts.areCountersInstalled = kernel?.counters.isInstalled ?? false
         return facts
