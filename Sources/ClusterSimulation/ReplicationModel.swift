@@ -109,7 +109,8 @@ final class ReplicationModel: ProcessModel {
             tryToConnect()
             settle()
             scheduleTick()
-            node.failover.replicationCame()
+            let failover = node.failover
+            failover.after(0) { failover.replicationCame() }
         }
     }
 
@@ -148,6 +149,10 @@ final class ReplicationModel: ProcessModel {
         case .role(let message, let term):
             pass(message, term: term)
             settleSoon()
+        case .watchAsked(let number):
+            if hasUndelivered || !inheritedSPIs.isEmpty { receiveWaiting() }
+            let failover = node.failover
+            tell(failover, within: FailoverModel.watchDelay) { failover.replicationAnswered(number: number) }
         }
     }
 

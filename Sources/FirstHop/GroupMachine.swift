@@ -101,6 +101,8 @@ public struct GroupMachine: Sendable {
     var fenceHeldUntil: Instant?
     /// Behind the fence of this Active something waits for replication, whatever a new process of it says of itself.
     var isReplicationOwed = false
+    /// This node's replication process hangs: neither what it said last nor the peer's silence by way of it counts.
+    var isReplicationSilent = false
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
     var leaseRenewedAt: Instant?
@@ -245,6 +247,10 @@ public struct GroupMachine: Sendable {
             finishProbe(result, at: now, actions: &actions)
         case .receptionProven:
             openGate(at: now)
+        case .replicationSilenceChanged(let isSilent):
+            isReplicationSilent = isSilent
+            settleReplicationDebt(wasRoleTaken: redundancy.isRoleTaken, actions: &actions)
+            openFence(reason: "replication answers again", actions: &actions)
         case .deadlineReached:
             break
         }

@@ -52,6 +52,7 @@ struct ProcessMessageTests {
         .fences(addresses: [IPAddress(10, 1, 0, 100), IPAddress(10, 2, 0, 100), six]),
         .redundancyChanged(RedundancyStatus(isStateful: true)),
         .redundancyChanged(everyFlag),
+        .watchAsked(number: .max), .watchAnswered(number: 7),
         .roleChanged(isActive: true, isFenced: true, group: 10, term: 1 << 40),
         .role(.prepareTakeover, group: 10, term: 3),
         .role(.declined(reason: .busy), group: 4095, term: 3),

@@ -390,6 +390,31 @@ private func hotStandby(
         }
     }
 
+    @Test("an Active whose replication hangs fences only while SAs are on their way to the IKE daemon")
+    func replicationHangs() {
+        for hasUndelivered in [true, false] {
+            var status = Router.hot
+            (status.isRoleTaken, status.hasUndelivered) = (true, hasUndelivered)
+            var router = hotActive(status)
+            let silent = router.at(25_100, .replicationSilenceChanged(isSilent: true))
+            #expect(silent.steps == (hasUndelivered ? ["raise fence"] : []))
+            let back = router.at(25_300, .replicationSilenceChanged(isSilent: false))
+            #expect(back.steps == (hasUndelivered ? ["lower fence"] : []))
+        }
+    }
+
+    @Test("where this node's own replication hangs, the fence waits for the lease of a peer that lived until now")
+    func fenceWaitsBehindOwnSilence() {
+        for isSilent in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            _ = router.at(20_300, .replicationSilenceChanged(isSilent: isSilent))
+            let done = router.run(until: 25_000)
+            let active = done.first { [$0.action].steps == ["Standby -> Active"] }?.at
+            // 275 (hello with its jitter) + 1000 (lease) + 300, behind the last hello or behind the takeover.
+            #expect(done.first { $0.action == .lowerFence }?.at == (isSilent ? active.map { $0 + 1_575 } : 21_575))
+        }
+    }
+
     @Test("the fence of a new Active waits a lease behind every sign of the old one, whatever it waits for")
     func fenceWaitsBehindSigns() {
         var status = Router.hot

@@ -208,6 +208,11 @@ final class ReplicationProcess {
         case (.failover, .role(let message, let group, let term)):
             pass(message, group: group, term: term)
             return settleSoon()
+        case (.failover, .watchAsked(let number)):
+            // What has come into the kernel meanwhile is raised before failover believes that somebody watches.
+            if hasUndelivered || !inheritedSPIs.isEmpty { kernel?.receiveWaiting() }
+            failover?.send(.watchAnswered(number: number))
+            return
         case (.front, .query(let number, let text)): answer(number, text)
         default: count("channel.unexpected")
         }

@@ -34,6 +34,8 @@ private enum FrameType: UInt8 {
     case roleChanged = 33
     case role = 34
     case neighbour = 35
+    case watchAsked = 36
+    case watchAnswered = 37
     case query = 48
     case answer = 49
     case event = 50
@@ -54,7 +56,8 @@ extension ProcessMessage {
         case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed, .keyFile,
             .keyFileMissing, .counted:
             encodeCommand(into: &writer)
-        case .redundancyChanged, .roleChanged, .role, .neighbour: encodeRole(into: &writer)
+        case .redundancyChanged, .roleChanged, .role, .neighbour, .watchAsked, .watchAnswered:
+            encodeRole(into: &writer)
         case .query, .answer, .event, .recorded: encodeQuery(into: &writer)
         default: encodeReport(into: &writer)
         }
@@ -156,6 +159,12 @@ extension ProcessMessage {
             writer.write(FrameType.neighbour.rawValue)
             writer.write(address)
             writer.write(interfaceIndex)
+        case .watchAsked(let number):
+            writer.write(FrameType.watchAsked.rawValue)
+            writer.write(number)
+        case .watchAnswered(let number):
+            writer.write(FrameType.watchAnswered.rawValue)
+            writer.write(number)
         default: preconditionFailure("not a role frame")
         }
     }
@@ -232,6 +241,8 @@ extension ProcessMessage {
             self = .role(try RoleMessage(parsing: &reader), group: group, term: term)
         case .neighbour:
             self = .neighbour(try reader.readIPv4(), interfaceIndex: try reader.read())
+        case .watchAsked: self = .watchAsked(number: try reader.read())
+        case .watchAnswered: self = .watchAnswered(number: try reader.read())
         case .query: self = .query(number: try reader.read(), text: Array(reader.readRemaining()))
         case .answer:
             self = .answer(

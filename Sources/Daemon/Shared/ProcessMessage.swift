@@ -122,6 +122,11 @@ enum ProcessMessage: Hashable, Sendable {
     /// A role message, to the peer (from failover) or from it (from replication).
     case role(RoleMessage, group: UInt16, term: UInt64)
 
+    /// Failover wants this number back when replication has worked off what came before it.
+    case watchAsked(number: UInt32)
+    /// Toward failover: replication is awake.
+    case watchAnswered(number: UInt32)
+
     /// Toward failover: the next hop toward the latest VPN peer.
     case neighbour(IPv4Address, interfaceIndex: UInt32)
 
