@@ -43,6 +43,7 @@ extension ReplicationModel {
     var hasUndelivered: Bool { !keeper.undelivered.isEmpty || charon.hasForeignQueue }
 
     private func becomeActive() {
+        sharing = SharingMark(through: keeper.journal.lastSequence)
         guard isReplicating else {
             isTakeoverComplete = true
             return
@@ -53,6 +54,8 @@ extension ReplicationModel {
     }
 
     private func becomeStandby(wasActive: Bool?) {
+        // What was made here and no peer has is looked for in the records of the next Active.
+        ownChildren = wasActive == true ? keeper.children(behind: sharing.through) : [:]
         keeper.dropWaiting()
         authorityDeadline = nil
         isResyncAsked = false
@@ -105,6 +108,7 @@ extension ReplicationModel {
     }
 
     func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         refreshSAs()
         advanceCounters()
         let missing = kernel.missingSAs(of: listing)
@@ -119,6 +123,22 @@ extension ReplicationModel {
     }
 
     // MARK: Whose journal is true
+
+    func reportStrays(among held: [ChildSPIPair: IKESPIPair]) {
+        let strays = held.isEmpty ? [] : keeper.strays(among: held)
+        guard !strays.isEmpty else { return }
+        simulation.note("\(node.name): the Active lacks children of \(strays.count) IKE SAs that were made here")
+        drive(.straysFound(strays.map { Frame.IKEName(initiator: $0.initiator, responder: $0.responder) }))
+    }
+
+    func noteStrays(_ names: [Frame.IKEName]) {
+        let ikes = Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) })
+        charon.list { [self] listing in
+            guard role?.isActive == true, let listing else { return }
+            overdueRekeys.noteStrays(in: listing, of: ikes)
+            for child in overdueRekeys.next(in: listing) { node.charon.rekey(inbound: child) }
+        }
+    }
 
     func noteCharonLost() {
         isVerified = false

@@ -61,6 +61,7 @@ extension ReplicationModel {
             simulation.note("\(node.name): stays, for VPN peers were heard later here")
             tellFailover(.answer(nonce: RoleMessage.briefing, isActive: false), term: term)
         case .noteOverlap: noteOverlap()
+        case .noteStrays(let names): noteStrays(names)
         case .noteSilence: settle()
         case .notePeer, .noteOverdue: break
         case .count(let name): simulation.checker.counted(name.description, on: node)
@@ -98,6 +99,8 @@ extension ReplicationModel {
             acknowledge(through: .max)
         } else {
             failedVerifications = 0
+            reportStrays(among: ownChildren)
+            ownChildren = [:]
             counters.noteCopy(of: Set(keeper.journal.expected.childSAs.keys.map(\.outbound)))
             charon.noteCopy()
         }

@@ -121,6 +121,7 @@ extension ReplicationModel {
             reportCounters()
             watchNumbers()
             watchTraffic()
+            sharing.look(at: keeper.journal.lastSequence, isPeerHot: redundancy.status?.isPeerHot == true)
             if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
         case false?:

@@ -45,6 +45,8 @@ final class ReplicationModel: ProcessModel {
     var isSettlingSoon = false
     var isTakeoverComplete = true
     var inheritedSPIs: Set<UInt32> = []
+    var ownChildren: [ChildSPIPair: IKESPIPair] = [:]
+    var sharing = SharingMark()
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
@@ -98,7 +100,7 @@ final class ReplicationModel: ProcessModel {
         (isRaising, overdueRekeys, lastInboundState, heldAtLoss) = (false, OverdueRekeys(), nil, nil)
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
-        (toldNews, judgedFacts) = (nil, nil)
+        (toldNews, judgedFacts, ownChildren, sharing) = (nil, nil, [:], SharingMark())
         (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)
         charon.begin()
         after(simulation.microseconds(5_000...30_000)) { [self] in

@@ -82,6 +82,7 @@ extension ReplicationProcess {
     }
 
     private func becomeActive() {
+        sharing = SharingMark(through: keeper.journal.lastSequence)
         if isReplicating {
             isTakeoverComplete = charon?.fault != nil
             charon?.decide(isActive: true)
@@ -92,6 +93,8 @@ extension ReplicationProcess {
     }
 
     private func becomeStandby(wasActive: Bool?) {
+        // What was made here and no peer has is looked for in the records of the next Active.
+        ownChildren = wasActive == true ? keeper.children(behind: sharing.through) : [:]
         keeper.dropWaiting()
         authorityDeadline = nil
         isResyncAsked = false
@@ -185,6 +188,26 @@ extension ReplicationProcess {
     /// Whether numbers of an SA that comes now may have been used by another node.
     func isInherited(_ spi: UInt32) -> Bool { inheritedSPIs.contains(spi) || charon?.hasForeignQueue == true }
 
+    /// Tells the Active of children that this node made and its records lack: the VPN peers use them, and nobody else.
+    func reportStrays(among held: [ChildSPIPair: IKESPIPair]) {
+        let strays = held.isEmpty ? [] : keeper.strays(among: held)
+        guard !strays.isEmpty else { return }
+        count("journal.straysReported")
+        log("%CRYPTO-4-STRAYS: the Active lacks children of \(strays.count) IKE SAs that were made here")
+        drive(.straysFound(strays.map { Frame.IKEName(initiator: $0.initiator, responder: $0.responder) }))
+    }
+
+    /// The standby tells of children that this Active lacks.
+    func noteStrays(_ names: [Frame.IKEName]) {
+        count("journal.strays")
+        let ikes = Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) })
+        charon?.list { [weak self] listing in
+            guard let self, role?.isActive == true, let listing else { return }
+            overdueRekeys.noteStrays(in: listing, of: ikes)
+            rekeyOverdue(listing)
+        }
+    }
+
     /// What a comparison of charon with the journal may do: on a standby with a complete copy, or in a takeover.
     private var permission: CharonDriver.PlanPermission {
         guard isReplicating, let role else { return .later }
@@ -205,6 +228,7 @@ extension ReplicationProcess {
     }
 
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         kernel?.refreshSAs()
         kernel?.advanceCounters(at: reactor.now)
         let missing = kernel?.missingSAs(of: listing).count ?? 0
@@ -322,7 +346,7 @@ extension ReplicationProcess {
             count("journal.overdueRekey")
             charon?.rekey(child: child)
         }
-        log("%CRYPTO-6-REKEY: \(due.count) child SAs are past the soft end of their life and are rekeyed")
+        log("%CRYPTO-6-REKEY: \(due.count) child SAs are overdue and are rekeyed")
     }
 
     /// SAs that charon made while nobody read its records are in no journal: it sends all again, and rekeys.

@@ -77,6 +77,9 @@ final class ReplicationProcess {
     var isTakeoverComplete = true
     /// Outbound SAs of the former Active that may reach this kernel only behind the takeover.
     var inheritedSPIs: Set<UInt32> = []
+    /// Children that were made in a role that is over, until the next Active's records show whether it has them.
+    var ownChildren: [ChildSPIPair: IKESPIPair] = [:]
+    var sharing = SharingMark()
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
