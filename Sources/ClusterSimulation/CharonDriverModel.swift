@@ -24,6 +24,8 @@ final class CharonDriverModel {
     private var awaitedPlan: CharonDelivery.PlanReason?
     private var isComparing = false
     private var busyUntil: UInt64 = 0
+    private(set) var hasForeignQueue = false
+    private var emptyLooks = 0
     private static let listWait = 1_500 * millisecond
 
     init(process: ReplicationModel) { self.process = process }
@@ -41,12 +43,26 @@ final class CharonDriverModel {
         version = nil
         delivery = CharonDelivery()
         (stream, openLists, awaitedPlan, isComparing, busyUntil) = (nil, [:], nil, false, 0)
+        (hasForeignQueue, emptyLooks) = (hasUnread, 0)
+    }
+
+    var hasUnread: Bool { (charon.receiveQueue?.byteCount ?? 0) > 0 }
+
+    func noteQueueRead() { hasForeignQueue = false }
+
+    private func lookAtForeignQueue() {
+        guard hasForeignQueue else { return }
+        emptyLooks = hasUnread ? 0 : emptyLooks + 1
+        guard emptyLooks >= 2 else { return }
+        hasForeignQueue = false
+        process.settle()
     }
 
     // MARK: VICI
 
     /// Looks at fitness; called each second.
     func tick() {
+        lookAtForeignQueue()
         guard stream == nil else { return lookAtConnections() }
         fault = "the IKE daemon does not answer"
         let charon = charon
@@ -90,11 +106,12 @@ final class CharonDriverModel {
         guard stream != nil else { return }
         stream = nil
         isComparing = false
+        hasForeignQueue = false
         fault = "the IKE daemon closed its VICI stream"
         let open = openLists
         openLists = [:]
         for number in open.keys.sorted() { open[number]?(nil) }
-        process.isVerified = false
+        process.noteCharonLost()
         drive(.charonLost)
         process.settle()
     }
@@ -147,7 +164,7 @@ final class CharonDriverModel {
     func take(_ message: HAMessage) {
         switch message.kind {
         case .resync:
-            process.isVerified = false
+            process.noteCharonLost()
             drive(.charonRestarted)
         case .segmentDrop, .segmentTake, .status: break
         default: process.record(message)
@@ -168,7 +185,7 @@ final class CharonDriverModel {
         case .send(let message): send(message)
         case .observeQueue:
             guard let (byteCount, dropCount) = charon.receiveQueue else {
-                process.isVerified = false
+                process.noteCharonLost()
                 return drive(.charonLost)
             }
             drive(.queueObserved(byteCount: byteCount, dropCount: dropCount))

@@ -79,10 +79,10 @@ final class Checker {
         }
         if let at = other.kernel.stolenAt, now < at + other.kernel.delay + 100 * millisecond { return true }
         if let at = other.kernel.refusedAt, now < at + simulation.settings.leaseNanoseconds { return true }
-        // Where the association's wire is cut as well, a machine counts as gone, and its lease is not waited for.
-        if simulation.association.isDoubtful, !isAssociated(node), !node.failover.machine.redundancy.mayPeerKernelLive {
-            return true
-        }
+        // Where the association's wire is cut as well, a machine that is not heard on the LAN either counts as gone, and
+        // its lease is not waited for.
+        let isGone = node.failover.machine.isPeerMachineGone
+        if simulation.association.isDoubtful, !isAssociated(node), isGone { return true }
         let failover = other.failover
         guard failover.isAlive, !failover.isStalled, !other.isPaused else { return false }
         let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond

@@ -23,6 +23,7 @@ final class FailoverModel: ProcessModel {
     private var isReconcileScheduled = false
     private var earlyRoles: [(RoleMessage, term: UInt64)] = []
     private var toldHolding = (isHeld: false, isPeerHot: false)
+    private var watch = ReplicationWatch()
 
     init(node: Node) {
         let settings = node.simulation.settings
@@ -53,6 +54,7 @@ final class FailoverModel: ProcessModel {
         (pending, actions, nextAction, earlyRoles) = ([], [], 0, [])
         (isWaiting, isHandling, isConfigured, isStopping) = (false, false, false, false)
         (hasFailedToSend, isReconcileScheduled, toldHolding) = (false, false, (false, false))
+        watch = ReplicationWatch()
         let replication = node.replication
         tell(replication) { replication.brief() }
         // Connecting, the configuration and the first look at the kernel's tables.
@@ -88,8 +90,26 @@ final class FailoverModel: ProcessModel {
 
     override func wake() {
         if let due = track.nextDeadline, due <= now { observeInside(.deadlineReached) }
+        if let due = watch.nextDeadline, due <= now { watchReplication(.deadlineReached) }
         handle(.deadlineReached)
     }
+
+    /// Mirrors FailoverNode+Watch.swift.
+    private func watchReplication(_ event: ReplicationWatch.Event) {
+        var actions: [ReplicationWatch.Action] = []
+        watch.handle(event, at: now, actions: &actions)
+        for action in actions {
+            switch action {
+            case .ask(let number): tellReplication(.watchAsked(number: number), within: Self.watchDelay)
+            case .noteSilence(let isSilent):
+                simulation.note("\(node.name): its replication \(isSilent ? "does not answer" : "answers again")")
+                handle(.replicationSilenceChanged(isSilent: isSilent))
+            }
+        }
+        arm(watch.nextDeadline)
+    }
+
+    func replicationAnswered(number: UInt32) { watchReplication(.answered(number: number)) }
 
     /// Steps the machine and performs what it says; what happens meanwhile waits its turn.
     func handle(_ event: GroupEvent) {
@@ -126,10 +146,12 @@ final class FailoverModel: ProcessModel {
         guard isConfigured else { return }
         handle(.redundancyChanged(status))
         holdingChanged()
+        watchReplication(.vigilanceChanged(isNeeded: status.isRoleTaken && status.hasUndelivered))
     }
 
     /// Replication is gone: nobody can say any more whether the peer's kernel lives.
     func replicationLost() {
+        watchReplication(.processChanged)
         var lost = redundancy
         lost.isAssociationUp = false
         lost.isLocalHot = false
@@ -241,8 +263,9 @@ final class FailoverModel: ProcessModel {
         case .sendRole(let message, let term):
             simulation.note("\(node.name): says \(message), term \(term)")
             tellReplication(.role(message, term: term))
+            if message.isQuestion { watchReplication(.questionSent) }
         case .publishRole(let isActive, let term):
-            tellReplication(.roleChanged(isActive: isActive, term: term))
+            tellReplication(.roleChanged(isActive: isActive, isFenced: machine.isFenceUp, term: term))
         case .stateChanged(let from, let to, let reason):
             simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
             simulation.checker.stateChanged(of: node, from: from, to: to)
@@ -290,16 +313,23 @@ final class FailoverModel: ProcessModel {
     }
 
     /// A replication process was started and connected.
-    func replicationCame() { if isAlive, isConfigured { publishRole() } }
+    func replicationCame() {
+        guard isAlive, isConfigured else { return }
+        watchReplication(.processChanged)
+        publishRole()
+    }
 
     private func publishRole() {
-        tellReplication(.roleChanged(isActive: machine.hasRole, term: machine.term))
+        tellReplication(.roleChanged(isActive: machine.hasRole, isFenced: machine.isFenceUp, term: machine.term))
     }
 
-    private func tellReplication(_ word: FailoverWord) {
+    private func tellReplication(_ word: FailoverWord, within delay: UInt64? = nil) {
         let replication = node.replication
-        tell(replication) { replication.take(word) }
+        tell(replication, within: delay) { replication.take(word) }
     }
+
+    /// Drawn for no question: a run is to be the same with and without it.
+    static let watchDelay: UInt64 = 20_000
 
     private func holdingChanged() {
         let told = (machine.holdsAddress, redundancy.isStateful && redundancy.isPeerHot)
@@ -313,5 +343,6 @@ final class FailoverModel: ProcessModel {
 /// What failover says to replication.
 enum FailoverWord {
     case role(RoleMessage, term: UInt64)
-    case roleChanged(isActive: Bool, term: UInt64)
+    case roleChanged(isActive: Bool, isFenced: Bool, term: UInt64)
+    case watchAsked(number: UInt32)
 }

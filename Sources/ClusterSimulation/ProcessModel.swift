@@ -96,8 +96,8 @@ class ProcessModel {
     }
 
     /// Says something to another process of the node; a socketpair keeps the order.
-    func tell(_ other: ProcessModel, _ body: @escaping () -> Void) {
-        var at = simulation.now + simulation.microseconds(20...200)
+    func tell(_ other: ProcessModel, within delay: UInt64? = nil, _ body: @escaping () -> Void) {
+        var at = simulation.now + (delay ?? simulation.microseconds(20...200))
         if let place = lastTold.firstIndex(where: { $0.to === other }) {
             at = max(at, lastTold[place].at)
             lastTold[place].at = at

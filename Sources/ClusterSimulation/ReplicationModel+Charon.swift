@@ -9,10 +9,8 @@ import StrongSwan
 extension ReplicationModel {
     // MARK: Roles
 
-    func change(to fresh: Role) {
-        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty {
-            for sa in kernel.outboundSAs() where counters.sa(sa.identity) == nil { noteAdded(sa.identity.spi) }
-        }
+    func change(to fresh: Role, isFenced: Bool = false) {
+        if fresh.isActive, role?.isActive == false, hasUndelivered { receiveWaiting() }
         let former = role
         guard fresh != former else { return }
         role = fresh
@@ -33,10 +31,19 @@ extension ReplicationModel {
         overdueRekeys.forget()
         lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
+        if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
         if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
     }
 
+    /// Mirrors KernelTables.swift: events of the kernel that wait are taken at once.
+    func receiveWaiting() {
+        for sa in kernel.outboundSAs() where counters.sa(sa.identity) == nil { noteAdded(sa.identity.spi) }
+    }
+
+    var hasUndelivered: Bool { !keeper.undelivered.isEmpty || charon.hasForeignQueue }
+
     private func becomeActive() {
+        sharing = SharingMark(through: keeper.journal.lastSequence)
         guard isReplicating else {
             isTakeoverComplete = true
             return
@@ -47,6 +54,8 @@ extension ReplicationModel {
     }
 
     private func becomeStandby(wasActive: Bool?) {
+        // What was made here and no peer has is looked for in the records of the next Active.
+        ownChildren = wasActive == true ? keeper.children(behind: sharing.through) : [:]
         keeper.dropWaiting()
         authorityDeadline = nil
         isResyncAsked = false
@@ -81,7 +90,14 @@ extension ReplicationModel {
     }
 
     func noteRoleTold(_ isActive: Bool) {
-        if isActive == role?.isActive { isTakeoverComplete = true }
+        if isActive == role?.isActive {
+            isTakeoverComplete = true
+            if isActive, hasUndelivered {
+                receiveWaiting()
+                keeper.noteNothingUndelivered()
+                charon.noteQueueRead()
+            }
+        }
         settle()
     }
 
@@ -92,6 +108,7 @@ extension ReplicationModel {
     }
 
     func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         refreshSAs()
         advanceCounters()
         let missing = kernel.missingSAs(of: listing)
@@ -106,6 +123,27 @@ extension ReplicationModel {
     }
 
     // MARK: Whose journal is true
+
+    func reportStrays(among held: [ChildSPIPair: IKESPIPair]) {
+        let strays = held.isEmpty ? [] : keeper.strays(among: held)
+        guard !strays.isEmpty else { return }
+        simulation.note("\(node.name): the Active lacks children of \(strays.count) IKE SAs that were made here")
+        drive(.straysFound(strays.map { Frame.IKEName(initiator: $0.initiator, responder: $0.responder) }))
+    }
+
+    func noteStrays(_ names: [Frame.IKEName]) {
+        let ikes = Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) })
+        charon.list { [self] listing in
+            guard role?.isActive == true, let listing else { return }
+            overdueRekeys.noteStrays(in: listing, of: ikes)
+            for child in overdueRekeys.next(in: listing) { node.charon.rekey(inbound: child) }
+        }
+    }
+
+    func noteCharonLost() {
+        isVerified = false
+        if role?.isActive == true { keeper.noteNothingUndelivered() }
+    }
 
     func noteActiveLoss() {
         guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }

@@ -61,6 +61,7 @@ extension ReplicationModel {
             simulation.note("\(node.name): stays, for VPN peers were heard later here")
             tellFailover(.answer(nonce: RoleMessage.briefing, isActive: false), term: term)
         case .noteOverlap: noteOverlap()
+        case .noteStrays(let names): noteStrays(names)
         case .noteSilence: settle()
         case .notePeer, .noteOverdue: break
         case .count(let name): simulation.checker.counted(name.description, on: node)
@@ -98,6 +99,8 @@ extension ReplicationModel {
             acknowledge(through: .max)
         } else {
             failedVerifications = 0
+            reportStrays(among: ownChildren)
+            ownChildren = [:]
             counters.noteCopy(of: Set(keeper.journal.expected.childSAs.keys.map(\.outbound)))
             charon.noteCopy()
         }
@@ -147,6 +150,24 @@ extension ReplicationModel {
         after(10 * millisecond) { [unowned self] in continueRaising() }
     }
 
+    /// Mirrors ReplicationNumbers.swift.
+    func raiseUnknownNumbers() {
+        simulation.note("\(node.name): started behind the takeover, all numbers are raised first")
+        isRaising = true
+        raiseBehindQueue(looks: 0)
+    }
+
+    private func raiseBehindQueue(looks: Int) {
+        guard isRaising else { return }
+        guard looks < 2 else {
+            refreshSAs()
+            counters.beginUnknownTakeover(at: now)
+            return continueRaising()
+        }
+        let isEmpty = !charon.hasUnread
+        after(20 * millisecond) { [unowned self] in raiseBehindQueue(looks: isEmpty ? looks + 1 : 0) }
+    }
+
     /// Mirrors ReplicationNumbers.swift `noteOverlap`.
     private func noteOverlap() {
         charon.list { [unowned self] listing in
@@ -175,7 +196,7 @@ extension ReplicationModel {
 
     /// Mirrors KernelTables.swift `advanceCounters`.
     func advanceCounters(only identity: SAIdentity? = nil) {
-        let isInherited = identity.map { inheritedSPIs.contains($0.spi) } ?? false
+        let isInherited = identity.map { inheritedSPIs.contains($0.spi) || charon.hasForeignQueue } ?? false
         guard role?.isActive == false || isInherited else { return }
         _ = write(counters.writes(at: now, only: identity))
     }

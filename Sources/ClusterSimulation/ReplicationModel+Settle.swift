@@ -93,7 +93,7 @@ extension ReplicationModel {
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered()
-        facts.hasUndelivered = !keeper.undelivered.isEmpty
+        facts.hasUndelivered = hasUndelivered
         facts.isVerified = isVerified
         facts.areNumbersStale = isRaising || (role?.isActive == false && query(&counters) { $0.areStale(at: now) })
         facts.areCountersInstalled = query(&counters) { $0.isInstalled }
@@ -121,6 +121,7 @@ extension ReplicationModel {
             reportCounters()
             watchNumbers()
             watchTraffic()
+            sharing.look(at: keeper.journal.lastSequence, isPeerHot: redundancy.status?.isPeerHot == true)
             if isReplicating { drive(.digestTaken(keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
         case false?:

@@ -45,6 +45,8 @@ final class ReplicationModel: ProcessModel {
     var isSettlingSoon = false
     var isTakeoverComplete = true
     var inheritedSPIs: Set<UInt32> = []
+    var ownChildren: [ChildSPIPair: IKESPIPair] = [:]
+    var sharing = SharingMark()
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
@@ -98,7 +100,7 @@ final class ReplicationModel: ProcessModel {
         (isRaising, overdueRekeys, lastInboundState, heldAtLoss) = (false, OverdueRekeys(), nil, nil)
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
-        (toldNews, judgedFacts) = (nil, nil)
+        (toldNews, judgedFacts, ownChildren, sharing) = (nil, nil, [:], SharingMark())
         (assembler, unsent, isAssociated, isListening) = (FrameAssembler(), nil, false, false)
         charon.begin()
         after(simulation.microseconds(5_000...30_000)) { [self] in
@@ -109,7 +111,8 @@ final class ReplicationModel: ProcessModel {
             tryToConnect()
             settle()
             scheduleTick()
-            node.failover.replicationCame()
+            let failover = node.failover
+            failover.after(0) { failover.replicationCame() }
         }
     }
 
@@ -142,12 +145,16 @@ final class ReplicationModel: ProcessModel {
 
     func take(_ word: FailoverWord) {
         switch word {
-        case .roleChanged(let isActive, let term):
-            change(to: Role(isActive: isActive, term: term))
+        case .roleChanged(let isActive, let isFenced, let term):
+            change(to: Role(isActive: isActive, term: term), isFenced: isFenced)
             settle()
         case .role(let message, let term):
             pass(message, term: term)
             settleSoon()
+        case .watchAsked(let number):
+            if hasUndelivered || !inheritedSPIs.isEmpty { receiveWaiting() }
+            let failover = node.failover
+            tell(failover, within: FailoverModel.watchDelay) { failover.replicationAnswered(number: number) }
         }
     }
 

@@ -6,8 +6,10 @@ import Primitives
 extension GroupMachine {
     /// Replication's view changed: a HOT standby may now claim the role, an unfit Active may now give it.
     mutating func changeRedundancy(_ status: RedundancyStatus, at now: Instant, actions: inout [GroupAction]) {
-        let wasUp = redundancy.isAssociationUp
+        let (wasUp, wasGone) = (redundancy.isAssociationUp, redundancy.isPeerMachineGone)
+        let wasRoleTaken = redundancy.isRoleTaken
         redundancy = status
+        if !wasGone, status.isPeerMachineGone { isPeerHeardSinceGone = false }
         if wasUp, !status.isAssociationUp {
             // It may have lived, and renewed its lease, until now.
             if isPeerActive { peerActiveAt = now }
@@ -25,9 +27,10 @@ extension GroupMachine {
             proclaim(actions: &actions)
             reunite(at: now, actions: &actions)
         }
-        if !status.isAssociationUp, !status.mayPeerKernelLive {
+        if isPeerMachineGone {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
         }
+        settleReplicationDebt(wasRoleTaken: wasRoleTaken, actions: &actions)
         openFence(reason: "replication has taken the role", actions: &actions)
         if state == .active, !isFitForRole, isHandoverPossible {
             let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)

@@ -169,6 +169,7 @@ extension GroupMachine {
         }
         activeRouter = router
         activeSeen = (router.address, now)
+        if isPeer(router.address) { isPeerHeardSinceGone = true }
         hasLoggedLostHellos = false
         if case .questioning = phase { phase = .settled }
         finishSwitchover(at: now, actions: &actions)
@@ -213,7 +214,13 @@ extension GroupMachine {
     private mutating func receiveCoup(
         _ message: HSRPMessage, from source: IPAddress, at now: Instant, actions: inout [GroupAction]
     ) {
-        guard state == .active else { return }
+        guard state == .active else {
+            guard message.state == .active, isPeer(source) else { return }
+            // Our peer's claim against another Active: it lives, whatever else of it is lost.
+            let router = KnownRouter(address: source, priority: message.priority, heardAt: now)
+            let isBetter = isBetter(message, from: source)
+            return receiveActiveHello(message, from: router, isBetter: isBetter, at: now, actions: &actions)
+        }
         holdFence(behind: source, at: now)
         guard isBetter(message, from: source) else {
             actions.append(.count("coup.lowerPriority"))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ByteCodec
 public import Primitives
 
 extension GroupMachine {
@@ -15,6 +16,7 @@ extension GroupMachine {
         guard virtualAddress != nil else { return }
         let old = state
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
+        isReplicationOwed = !isResumed && awaitsReplication
         if fenceHeldUntil == nil, isResumed || !awaitsReplication { lowerFence(actions: &actions) }
         raiseAddress(at: now, actions: &actions)
         if !isResumed || highestTerm == 0 { highestTerm += 1 }
@@ -56,7 +58,24 @@ extension GroupMachine {
     /// when it comes, and replication must watch for it before anything is sent. Where the Active has not been heard of
     /// for long, it may have passed the margin: replication raises the numbers first.
     var awaitsReplication: Bool {
-        redundancy.isStateful && (redundancy.hasUndelivered || redundancy.areNumbersStale) && !redundancy.isRoleTaken
+        redundancy.isStateful && !isRoleWatched
+            && (isReplicationOwed || redundancy.hasUndelivered || redundancy.areNumbersStale)
+    }
+
+    /// Whether replication holds this node for Active, and is awake.
+    private var isRoleWatched: Bool { redundancy.isRoleTaken && !isReplicationSilent }
+
+    /// Replication's word on the role it holds; where its process died or hangs while SAs were on their way to the IKE daemon,
+    /// the fence goes up: nobody watches for them any more.
+    mutating func settleReplicationDebt(wasRoleTaken: Bool, actions: inout [GroupAction]) {
+        if state != .active || isRoleWatched { isReplicationOwed = false }
+        guard state == .active, awaitsReplication, wasRoleTaken, !isFenceUp else { return }
+        isReplicationOwed = true
+        raiseFence(actions: &actions)
+        actions.append(.count("fence.replicationLost"))
+        let fault = isReplicationSilent ? "does not answer" : "is gone"
+        actions.append(
+            .log(.warning, "the fence goes up: SAs are on their way to the IKE daemon, and replication \(fault)"))
     }
 
     /// Tells the peer role and term unasked: its own next takeover is a later one then.
@@ -68,15 +87,21 @@ extension GroupMachine {
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     func heldFenceDeadline(at now: Instant) -> Instant? {
-        guard redundancy.isStateful, redundancy.isPeerPopulated,
-            redundancy.mayPeerKernelLive || redundancy.isAssociationUp
-        else { return nil }
+        guard redundancy.isStateful, redundancy.isPeerPopulated, !isPeerMachineGone else { return nil }
+        // The peer may have been asked in vain, and have lived until now: where this node's own replication hangs, its
+        // words do not come through.
+        if isReplicationSilent { return fenceDeadline(behind: now) }
         let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
         // An Active that was never heard here may have died just before this node began to listen.
         guard let at = [heardAt, peerActiveAt, listeningSince].compactMap(\.self).max() else { return nil }
         let until = fenceDeadline(behind: at)
         return until > now ? until : nil
     }
+
+    /// Whether every path to the peer is dead: nothing is left of it that could send.
+    ///
+    /// Who is heard on the segment behind the end of the association lives, and only the wire between the two is cut.
+    public var isPeerMachineGone: Bool { redundancy.isPeerMachineGone && !isPeerHeardSinceGone }
 
     /// When the kernel of an Active whose last sign of life came at `at` has let go of its address.
     func fenceDeadline(behind at: Instant) -> Instant {

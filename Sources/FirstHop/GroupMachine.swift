@@ -89,6 +89,8 @@ public struct GroupMachine: Sendable {
     var lastHelloSentAt: Instant?
     /// When the Active last proved that it lives: a hello, or an answer over the association.
     var activeSeen: (address: IPAddress, at: Instant)?
+    /// Our peer was heard as Active since its machine last counted as gone, or was never known.
+    var isPeerHeardSinceGone = false
     /// When the peer was last known to be Active by the association.
     var peerActiveAt: Instant?
     var isPeerActive = false
@@ -97,6 +99,10 @@ public struct GroupMachine: Sendable {
     /// Since when other routers are listened to; nil in Initial.
     var listeningSince: Instant?
     var fenceHeldUntil: Instant?
+    /// Behind the fence of this Active something waits for replication, whatever a new process of it says of itself.
+    var isReplicationOwed = false
+    /// This node's replication process hangs: neither what it said last nor the peer's silence by way of it counts.
+    var isReplicationSilent = false
     var staleHellosUntil: Instant?
     var leaseDeadline: Instant?
     var leaseRenewedAt: Instant?
@@ -241,6 +247,10 @@ public struct GroupMachine: Sendable {
             finishProbe(result, at: now, actions: &actions)
         case .receptionProven:
             openGate(at: now)
+        case .replicationSilenceChanged(let isSilent):
+            isReplicationSilent = isSilent
+            settleReplicationDebt(wasRoleTaken: redundancy.isRoleTaken, actions: &actions)
+            openFence(reason: "replication answers again", actions: &actions)
         case .deadlineReached:
             break
         }

@@ -140,6 +140,16 @@ public enum RoleMessage: Hashable, Sendable, Codable {
     }
 }
 
+extension RoleMessage {
+    /// Whether the peer is to answer.
+    public var isQuestion: Bool {
+        switch self {
+        case .question, .evidenceQuestion: true
+        default: false
+        }
+    }
+}
+
 /// What replication tells failover about the pair; failover's machines decide on it.
 public struct RedundancyStatus: Hashable, Sendable, Codable {
     /// The group carries a `stateful` crypto map, so that "ready or not at all" applies.
@@ -176,6 +186,9 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
         hasUndelivered = false
         areNumbersStale = false
     }
+
+    /// The association is lost, and nothing answers on any of its paths.
+    public var isPeerMachineGone: Bool { !isAssociationUp && !mayPeerKernelLive }
 
     /// Appends the status as two bytes of flags.
     public func encode(into writer: inout ByteWriter) {

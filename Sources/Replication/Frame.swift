@@ -33,6 +33,22 @@ public enum Frame: Equatable, Sendable, Codable, CustomStringConvertible {
     case role(RoleMessage, stamp: RoleStamp)
     /// The sender's process runs.
     case heartbeat(term: UInt64)
+    /// A standby's IKE daemon made children of these IKE SAs that the Active's records lack; VPN peers use them.
+    case strays([IKEName])
+
+    /// An IKE SA by its two SPIs.
+    public struct IKEName: Hashable, Sendable, Codable {
+        /// The initiator's SPI.
+        public var initiator: UInt64
+        /// The responder's SPI.
+        public var responder: UInt64
+
+        /// Names an IKE SA.
+        public init(initiator: UInt64, responder: UInt64) {
+            self.initiator = initiator
+            self.responder = responder
+        }
+    }
 
     /// One SA's absolute outbound sequence number.
     public struct Counter: Hashable, Sendable, Codable {
@@ -63,6 +79,7 @@ public enum Frame: Equatable, Sendable, Codable, CustomStringConvertible {
         case .state(let report): "state \(report.state)"
         case .role(let message, let stamp): "role \(message) term \(stamp.term)"
         case .heartbeat(let term): "heartbeat term \(term)"
+        case .strays(let names): "strays of \(names.count) IKE SAs"
         }
     }
 }

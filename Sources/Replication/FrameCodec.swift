@@ -20,6 +20,7 @@ extension Frame {
         case state = 10
         case role = 11
         case heartbeat = 12
+        case strays = 13
     }
 
     /// The whole frame: length, type and body.
@@ -48,6 +49,7 @@ extension Frame {
         case .state: .state
         case .role: .role
         case .heartbeat: .heartbeat
+        case .strays: .strays
         }
     }
 
@@ -83,6 +85,12 @@ extension Frame {
             writer.write(stamp.group)
             writer.write(stamp.term)
             message.encode(into: &writer)
+        case .strays(let names):
+            writer.write(UInt16(names.count))
+            for name in names {
+                writer.write(name.initiator)
+                writer.write(name.responder)
+            }
         }
     }
 
@@ -107,7 +115,18 @@ extension Frame {
             let stamp = RoleStamp(bootID: try reader.read(), group: try reader.read(), term: try reader.read())
             return .role(try RoleMessage(parsing: &reader), stamp: stamp)
         case .heartbeat: return .heartbeat(term: try reader.read())
+        case .strays: return try parseStrays(&reader)
         }
+    }
+
+    private static func parseStrays(_ reader: inout ByteReader) throws(DecodeError) -> Frame {
+        let count = Int(try reader.read(UInt16.self))
+        guard count <= ReplicationLimits.straysPerFrame else {
+            throw .overLimit(field: "strays", value: UInt64(count))
+        }
+        var names: [IKEName] = []
+        for _ in 0..<count { names.append(IKEName(initiator: try reader.read(), responder: try reader.read())) }
+        return .strays(names)
     }
 
     private static func parseCounters(_ reader: inout ByteReader) throws(DecodeError) -> Frame {

@@ -187,17 +187,28 @@ public struct OutboundCounters: Sendable {
         }
     }
 
+    /// This node takes the role by a process that was started behind the takeover.
+    ///
+    /// How far others have sent with what stands in the kernel, no report has told it: `writes` goes far behind that.
+    public mutating func beginUnknownTakeover(at now: Instant) {
+        takenStaleAt = now
+        for (identity, entry) in entries where entry.reportedSequence == nil && reported[identity] == nil {
+            entries[identity]?.margin.start(behind: entry.kernel.replay.outbound)
+            entries[identity]?.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings)
+        }
+    }
+
     /// The role is gone, or may be: the successor stands a margin above what was sent here, and sends from there.
     ///
     /// Until its first report comes, its numbers are taken for no higher than a margin above ours; so ours go behind a
-    /// second one.
+    /// second one. What the successor has reported already counts where it is higher.
     public mutating func noteSuccessor(at now: Instant) {
         maySend = false
         vouchedAt = now
         for (identity, entry) in entries {
             entries[identity]?.unnamedSince = nil
             let sum = entry.kernel.replay.outbound.addingReportingOverflow(entry.margin.margin(settings))
-            reported[identity] = sum.overflow ? .max : sum.partialValue
+            reported[identity] = max(reported[identity] ?? 0, sum.overflow ? .max : sum.partialValue)
         }
     }
 

@@ -30,6 +30,8 @@ public enum ReplicationLimits {
     public static let countersPerFrame = 512
     /// SAs in one counter frame that is sent: those of IPv6 fill a frame.
     public static let sentCountersPerFrame = 480
+    /// IKE SAs in one frame that names strays.
+    public static let straysPerFrame = 512
     /// HSRP interfaces named in a hello.
     public static let helloInterfaces = 64
     /// Items in a hello that must agree.

@@ -75,6 +75,8 @@ public struct SessionMachine: Sendable {
         case countersTaken([Frame.Counter])
         /// A report of the peer is in this node's kernel.
         case countersInstalled(number: UInt64)
+        /// The IKE daemon of this standby has children of these IKE SAs that the Active's records lack.
+        case straysFound([Frame.IKEName])
         /// Failover has something to say to its peer.
         case roleMessageMade(RoleMessage, group: UInt16, term: UInt64)
         /// `nextDeadline` passed.
@@ -116,6 +118,8 @@ public struct SessionMachine: Sendable {
         case noteOutrankedTerm(UInt64)
         /// Both nodes were Active while they did not hear of each other.
         case noteOverlap
+        /// The standby's IKE daemon made children of these IKE SAs, which VPN peers use and this Active lacks.
+        case noteStrays([Frame.IKEName])
         /// The peer's process stopped or resumed talking while its kernel answers.
         case noteSilence(Bool)
         /// The oldest unacknowledged record became too old, or no longer is.
@@ -233,12 +237,13 @@ public struct SessionMachine: Sendable {
         case (.established, .countersTaken(let counters)) where flow == .sending || flow == .lending:
             report(counters)
         case (.established, .countersInstalled(let number)): send(.countersInstalled(number: number), &actions)
+        case (.established, .straysFound(let names)) where flow == .receiving: report(strays: names, &actions)
         case (.established, .roleMessageMade(let message, let group, let term)):
             send(.role(message, stamp: RoleStamp(bootID: local.bootID, group: group, term: term)), &actions)
         case (_, .roleMessageMade): actions.append(.count("role.unsentWithoutSession"))
         case (_, .deadlinePassed): passDeadlines(at: now, actions: &actions)
         case (_, .recordMade), (_, .digestTaken), (_, .snapshotMade), (_, .recordsDelivered), (_, .copyFoundWrong),
-            (_, .countersTaken), (_, .countersInstalled), (_, .copyBegun), (_, .copyEnded):
+            (_, .countersTaken), (_, .countersInstalled), (_, .copyBegun), (_, .copyEnded), (_, .straysFound):
             // Without a session, or as the wrong side of it, local work has no addressee; a snapshot will carry it.
             break
         }
@@ -306,6 +311,14 @@ public struct SessionMachine: Sendable {
             frames.append(.counters(number: lastCounterReport, isLast: rest.isEmpty, Array(part)))
         } while !rest.isEmpty
         outgoing.replace(counters: frames)
+    }
+
+    private mutating func report(strays names: [Frame.IKEName], _ actions: inout [Action]) {
+        var rest = names[...]
+        while !rest.isEmpty {
+            send(.strays(Array(rest.prefix(ReplicationLimits.straysPerFrame))), &actions)
+            rest = rest.dropFirst(ReplicationLimits.straysPerFrame)
+        }
     }
 
     private mutating func passDeadlines(at now: Instant, actions: inout [Action]) {

@@ -106,6 +106,9 @@ extension SessionMachine {
             refreshOverdue(at: now, actions: &actions)
             finishLending(actions: &actions)
         case .countersInstalled(let number): actions.append(.noteCountersInstalled(number: number))
+        case .strays(let names):
+            guard flow == .sending else { return actions.append(.count("session.straysFromWrongSide")) }
+            actions.append(.noteStrays(names))
         case .snapshotRequested:
             // The peer may know of a new role before we do: the wish waits until we are the source.
             isSnapshotWanted = true

@@ -34,6 +34,18 @@ import Testing
 
     // MARK: The standby's side
 
+    @Test("a Coup of our peer as an Active is a sign of life, as its hello is; another router's is none")
+    func coupIsSignOfLife() {
+        for active in [Router.peer, Router.stranger] {
+            var router = Router.fastStandby(behind: active, redundancy: Router.hot)
+            _ = router.run(until: 20_700)
+            _ = router.hear(20_700, .coup, .active, priority: 110, from: active)
+            let taken = router.run(until: 25_000).first { [$0.action].steps == ["Standby -> Active"] }?.at
+            // Our peer is asked for evidence, which takes 100 ms more.
+            #expect(taken == (active == Router.peer ? 21_600 : 20_800))
+        }
+    }
+
     @Test("an Active with evidence stays; that is logged once, and it is asked again each hello interval")
     func evidenceHolds() throws {
         var router = Self.standby()

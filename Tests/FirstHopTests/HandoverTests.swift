@@ -359,6 +359,62 @@ private func hotStandby(
         #expect(router.at(20_603, .redundancyChanged(status)).steps == [])
     }
 
+    @Test("a new replication process that knows of nothing on its way does not lower the fence before it has the role")
+    func newReplicationTakesRoleFirst() {
+        var status = Router.hot
+        status.hasUndelivered = true
+        var router = hotStandby(status)
+        _ = router.at(20_500, .roleMessageReceived(.released, term: 3))
+        #expect(router.at(20_501, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])
+        status = RedundancyStatus(isStateful: true)
+        status.areNumbersStale = true
+        #expect(router.at(20_502, .redundancyChanged(status)).steps == [])
+        (status.isRoleTaken, status.areNumbersStale) = (true, false)
+        #expect(router.at(20_503, .redundancyChanged(status)).steps == ["lower fence"])
+    }
+
+    @Test("an Active whose replication dies fences only while SAs are on their way to the IKE daemon")
+    func replicationDiesWithUndelivered() {
+        for hasUndelivered in [true, false] {
+            var status = Router.hot
+            (status.isRoleTaken, status.hasUndelivered) = (true, hasUndelivered)
+            var router = hotActive(status)
+            var lost = status
+            (lost.isAssociationUp, lost.isPeerHot, lost.isLocalHot, lost.isRoleTaken) = (false, false, false, false)
+            #expect(router.at(25_100, .redundancyChanged(lost)).steps == (hasUndelivered ? ["raise fence"] : []))
+            #expect(router.machine.hasRole && router.machine.isFenceUp == hasUndelivered)
+            #expect(router.at(25_200, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])
+            var back = RedundancyStatus(isStateful: true)
+            back.isRoleTaken = true
+            #expect(router.at(25_300, .redundancyChanged(back)).steps == (hasUndelivered ? ["lower fence"] : []))
+        }
+    }
+
+    @Test("an Active whose replication hangs fences only while SAs are on their way to the IKE daemon")
+    func replicationHangs() {
+        for hasUndelivered in [true, false] {
+            var status = Router.hot
+            (status.isRoleTaken, status.hasUndelivered) = (true, hasUndelivered)
+            var router = hotActive(status)
+            let silent = router.at(25_100, .replicationSilenceChanged(isSilent: true))
+            #expect(silent.steps == (hasUndelivered ? ["raise fence"] : []))
+            let back = router.at(25_300, .replicationSilenceChanged(isSilent: false))
+            #expect(back.steps == (hasUndelivered ? ["lower fence"] : []))
+        }
+    }
+
+    @Test("where this node's own replication hangs, the fence waits for the lease of a peer that lived until now")
+    func fenceWaitsBehindOwnSilence() {
+        for isSilent in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            _ = router.at(20_300, .replicationSilenceChanged(isSilent: isSilent))
+            let done = router.run(until: 25_000)
+            let active = done.first { [$0.action].steps == ["Standby -> Active"] }?.at
+            // 275 (hello with its jitter) + 1000 (lease) + 300, behind the last hello or behind the takeover.
+            #expect(done.first { $0.action == .lowerFence }?.at == (isSilent ? active.map { $0 + 1_575 } : 21_575))
+        }
+    }
+
     @Test("the fence of a new Active waits a lease behind every sign of the old one, whatever it waits for")
     func fenceWaitsBehindSigns() {
         var status = Router.hot
@@ -402,6 +458,27 @@ private func hotStandby(
         var dead = status
         dead.mayPeerKernelLive = false
         #expect(gone.at(20_900, .redundancyChanged(dead)).steps == ["lower fence", "publish active term 1"])
+    }
+
+    @Test("a machine that counts as gone and is heard on the segment lives: only the association's wire is cut")
+    func heardBehindLostAssociation() {
+        func fast() -> Router { Router.fastStandby(behind: Router.peer, redundancy: Router.hot) }
+        var gone = Router.hot
+        (gone.isAssociationUp, gone.isLocalHot, gone.mayPeerKernelLive) = (false, false, false)
+        var dead = fast()
+        _ = dead.at(20_100, .redundancyChanged(gone))
+        #expect(dead.run(until: 22_000).first { $0.action == .lowerFence }?.at == 20_800)
+        var cut = fast()
+        _ = cut.at(20_100, .redundancyChanged(gone))
+        _ = cut.hear(20_200, .active, priority: 110, from: Router.peer)
+        // Nothing new is known of the machine.
+        var unfit = gone
+        unfit.isIKEDaemonFit = false
+        let done = cut.run(until: 21_100)
+        #expect(done.contains { $0.action == .announce(Router.virtual) && $0.at == 21_000 })
+        #expect(cut.at(21_100, .redundancyChanged(unfit)).steps == [])
+        // 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(cut.run(until: 23_000).filter { $0.action == .lowerFence }.map(\.at) == [21_775])
     }
 
     @Test("no fence waits where the peer had nothing, was a stranger, or nothing is replicated")

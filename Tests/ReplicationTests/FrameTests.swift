@@ -36,6 +36,7 @@ let sampleFrames: [Frame] = [
             journal: JournalState(count: 3, digest: 9, isAuthoritative: true))),
     .role(.requestRole(priority: 105), stamp: RoleStamp(bootID: 7, group: 10, term: 3)),
     .heartbeat(term: 3),
+    .strays([.init(initiator: 1, responder: .max), .init(initiator: 1 << 63, responder: 2)]),
 ]
 
 @Suite struct FrameTests {

@@ -35,6 +35,30 @@ import Testing
         #expect(counters.writes(at: at(2)) == [])
     }
 
+    @Test("a process that hears of its role behind the successor's report keeps to that")
+    func lateSuccessor() {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 5_000), sa(2, outbound: 5_000)])
+        _ = counters.take(report: 1, isLast: true, [counter(1, 9_000), counter(2, 5_500)], at: at(1))
+        counters.noteSuccessor(at: at(2))
+        let writes = counters.writes(at: at(2)).sorted { $0.identity < $1.identity }
+        #expect(writes.map(\.replay.outbound) == [10_000, 7_000])
+    }
+
+    @Test("a process that was started behind the takeover goes far behind what it finds, but where a report tells more")
+    func unknownTakeover() {
+        var counters = OutboundCounters(settings: settings, life: 3)
+        counters.observe([sa(1), sa(2, outbound: 5_000), sa(3, outbound: 100)])
+        _ = counters.take(report: 1, isLast: true, [counter(3, 700)], at: at(0))
+        counters.beginUnknownTakeover(at: at(1))
+        let writes = counters.writes(at: at(1)).sorted { $0.identity < $1.identity }
+        // Two margins, and as many intervals as this life has drawn: at least seven more.
+        #expect(writes.map(\.identity.spi) == [1, 2, 3])
+        #expect(writes[0].replay.outbound >= 9_000)
+        #expect(writes[1].replay.outbound == writes[0].replay.outbound + 5_000)
+        #expect(writes[2].replay.outbound == 1_700)
+    }
+
     @Test("the jump of a takeover is no rate: the margin stays what it was")
     func jump() {
         var counters = OutboundCounters(settings: settings)

@@ -57,6 +57,24 @@ import Testing
         #expect(pair.left.machine.isPeerHot)
     }
 
+    @Test("a standby names strays to the Active, in pieces; the Active's own are nobody's matter")
+    func strays() {
+        var pair = SessionPair()
+        pair.connect()
+        let names = (0..<UInt64(ReplicationLimits.straysPerFrame + 1)).map {
+            Frame.IKEName(initiator: $0, responder: 1)
+        }
+        pair.give(.straysFound(names), to: \.right)
+        pair.give(.straysFound(names), to: \.left)
+        pair.settle()
+        let heard = pair.left.actions.compactMap { if case .noteStrays(let names) = $0 { names } else { nil } }
+        #expect(heard.map(\.count) == [ReplicationLimits.straysPerFrame, 1])
+        #expect(heard.flatMap(\.self) == names)
+        #expect(!pair.right.actions.contains { if case .noteStrays = $0 { true } else { false } })
+        pair.give(.frameReceived(.strays(names)), to: \.right)
+        #expect(pair.right.counts["session.straysFromWrongSide"] == 1)
+    }
+
     @Test("no hello within three seconds closes the association")
     func helloTimeout() {
         var pair = SessionPair()

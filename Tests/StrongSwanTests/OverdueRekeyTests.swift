@@ -51,6 +51,16 @@ import Testing
         #expect(overdue.next(in: listing([300])).isEmpty)
     }
 
+    @Test("where other children have replaced those here, these are named, and no others")
+    func strays() {
+        var overdue = OverdueRekeys()
+        overdue.noteShared(in: [], held: nil)
+        overdue.noteStrays(in: listing([300]), of: [IKESPIPair(initiator: 9, responder: 9)])
+        #expect(overdue.next(in: listing([300])).isEmpty)
+        overdue.noteStrays(in: listing([300]), of: [IKESPIPair(initiator: 1, responder: 2)])
+        #expect(overdue.next(in: listing([300])) == [1])
+    }
+
     @Test("a child that is being rekeyed and an SA that is not established are left alone")
     func busy() {
         var overdue = OverdueRekeys()

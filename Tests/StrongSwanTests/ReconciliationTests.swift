@@ -76,9 +76,52 @@ import Testing
         #expect(keeper.undelivered == [0x12])
         keeper.forgetPeer()
         #expect(keeper.undelivered == [0x12])
+        var active = keeper
+        active.noteNothingUndelivered()
+        #expect(active.undelivered.isEmpty)
         _ = keeper.apply(try HAFixture.ikeAdd(pair(2)).message().bytes, wire: 5)
         _ = keeper.acknowledge(through: keeper.journal.lastSequence)
         #expect(keeper.undelivered.isEmpty)
+    }
+
+    @Test("children that another journal lacks are strays of the IKE SAs that it has")
+    func strays() throws {
+        func keeper(_ fixtures: [HAFixture]) throws -> JournalKeeper {
+            var keeper = JournalKeeper()
+            keeper.settle()
+            for fixture in fixtures { _ = keeper.record(try fixture.message()) }
+            return keeper
+        }
+        let known: [HAFixture] = [
+            .ikeAdd(pair(1)), .ikeUpdate(pair(1)), .childAdd(pair(1), inbound: 0x11, outbound: 0x12),
+        ]
+        let own = try keeper(
+            known + [
+                .childAdd(pair(1), inbound: 0x13, outbound: 0x14), .ikeAdd(pair(2)), .ikeUpdate(pair(2)),
+                .childAdd(pair(2), inbound: 0x21, outbound: 0x22),
+            ])
+        let child = ChildSPIPair(inbound: 0x13, outbound: 0x14)
+        let other = ChildSPIPair(inbound: 0x21, outbound: 0x22)
+        #expect(own.children(behind: 3) == [child: pair(1), other: pair(2)])
+        #expect(own.children(behind: own.journal.lastSequence).isEmpty)
+        #expect(try keeper(known).strays(among: own.children(behind: 0)) == [pair(1)])
+        #expect(own.strays(among: own.children(behind: 0)).isEmpty)
+        var ike = listed(pair(1), state: "ESTABLISHED", children: [child])
+        #expect([ike].servedChildren == [child: pair(1)])
+        ike.state = "PASSIVE"
+        #expect([ike].servedChildren.isEmpty)
+    }
+
+    @Test("what a HOT peer has is known a few looks later, and no more while it is not HOT")
+    func sharing() {
+        var mark = SharingMark(through: 10)
+        for sequence in UInt64(11)...16 { mark.look(at: sequence, isPeerHot: true) }
+        #expect(mark.through == 12)
+        mark.look(at: 17, isPeerHot: false)
+        for sequence in UInt64(18)...21 { mark.look(at: sequence, isPeerHot: true) }
+        #expect(mark.through == 12)
+        mark.look(at: 22, isPeerHot: true)
+        #expect(mark.through == 18)
     }
 
     @Test("an empty charon gets everything, in order")

@@ -37,6 +37,9 @@ final class FailoverNode: GroupSurroundings {
     var overdueKeyChains: Set<String> = []
     /// Replication's last word about the scheme's group.
     var redundancy = RedundancyStatus(isStateful: false)
+    /// Whether the replication process works off what it is told.
+    var replicationWatch = ReplicationWatch()
+    var replicationTimer: (token: TimerToken, deadline: Instant)?
     /// The next hop toward the latest VPN peer, as replication told it.
     private var neighbour: (address: IPv4Address, interfaceIndex: UInt32)?
     var isStopping = false
@@ -49,7 +52,7 @@ final class FailoverNode: GroupSurroundings {
     var claimTimer: TimerToken?
 
     let supervisor: ProcessChannel
-    private var replication: ProcessChannel?
+    private(set) var replication: ProcessChannel?
     private var replicationProcess: Int32?
     private var front: ProcessChannel?
     private var subscription: NetlinkSubscription?
@@ -142,12 +145,14 @@ final class FailoverNode: GroupSurroundings {
 
     private func connectReplication(_ channel: ProcessChannel) {
         replication = channel
+        watchReplication(.processChanged)
         channel.onMessage = { [unowned self] message, _ in
             switch message {
             case .redundancyChanged(let status): redundancyChanged(status)
             case .neighbour(let address, let interfaceIndex): neighbour = (address, interfaceIndex)
             case .role(let role, let group, let term):
                 hear(role, group: group, term: term)
+            case .watchAnswered(let number): watchReplication(.answered(number: number))
             default: count("channel.unexpected")
             }
         }
@@ -156,6 +161,7 @@ final class FailoverNode: GroupSurroundings {
             guard replication === channel else { return }
             replication = nil
             replicationProcess = nil
+            watchReplication(.processChanged)
             // Nobody can say any more whether the peer's kernel lives: the safe side is that it does.
             var lost = redundancy
             lost.isAssociationUp = false
@@ -187,6 +193,7 @@ final class FailoverNode: GroupSurroundings {
         redundancy = status
         schemeGroup?.handle(.redundancyChanged(status))
         if wasHot != status.isPeerHot { holdingChanged() }
+        watchReplication(.vigilanceChanged(isNeeded: status.isRoleTaken && status.hasUndelivered))
     }
 
     private func configure(_ text: [UInt8]) {
@@ -317,11 +324,14 @@ final class FailoverNode: GroupSurroundings {
             count("role.notUrgent")
         }
         replication.send(.role(message, group: UInt16(group.key.number), term: term))
+        if message.isQuestion { watchReplication(.questionSent) }
     }
 
     func publishRole(isActive: Bool, term: UInt64, of group: GroupRunner) {
         guard group === schemeGroup else { return }
-        replication?.send(.roleChanged(isActive: isActive, group: UInt16(group.key.number), term: term))
+        let isFenced = group.machine.isFenceUp
+        replication?.send(
+            .roleChanged(isActive: isActive, isFenced: isFenced, group: UInt16(group.key.number), term: term))
     }
 
     func neighbour(behind interfaceIndex: UInt32) -> IPv4Address? {

@@ -69,6 +69,11 @@ final class CharonDriver {
     /// The wire version of the ha plugin, once known.
     private(set) var version: HAVersion?
 
+    /// charon has not read yet what a process before this one sent it.
+    private(set) var hasForeignQueue = false
+    /// Looks in a row, a second apart, that found charon's queue empty.
+    private var emptyLooks = 0
+
     private let settings: Model.StrongSwanSettings
     private let reactor: Reactor
     private var endpoint: CharonEndpoint?
@@ -100,6 +105,7 @@ final class CharonDriver {
             fresh.onLoss = { [weak self] in self?.onRecordsLost() }
             fresh.onCount = { [weak self] name in self?.count(name) }
             endpoint = fresh
+            hasForeignQueue = hasUnread
         } catch {
             log("%CRYPTO-3-HA_PLUGIN: the ha-plugin socket cannot be used (\(error))")
         }
@@ -136,6 +142,7 @@ final class CharonDriver {
         connectionDeadline = nil
         isPluginHeard = false
         isComparing = false
+        hasForeignQueue = false
         let text =
             switch ending {
             case .closed: "the IKE daemon closed its VICI stream"
@@ -200,6 +207,9 @@ final class CharonDriver {
 
     private func finishList(_ number: Int, _ sas: [ListedIKE]?) { openLists.removeValue(forKey: number)?(sas) }
 
+    /// Whether datagrams wait for charon, of this process or of one before it.
+    var hasUnread: Bool { (endpoint?.observeQueue()?.byteCount ?? 0) > 0 }
+
     /// Ends IKE SAs without a word to their peers.
     func terminate(_ uniqueIDs: [UInt32]) {
         for number in uniqueIDs { vici?.request(.terminateIKE(uniqueID: number, force: true)) { _ in } }
@@ -208,8 +218,21 @@ final class CharonDriver {
     /// Rekeys a child SA.
     func rekey(child uniqueID: UInt32) { vici?.request(.rekeyChild(uniqueID: uniqueID)) { _ in } }
 
+    /// charon has read a command of this process, and so everything of those before it.
+    func noteQueueRead() { hasForeignQueue = false }
+
+    private func lookAtForeignQueue() {
+        guard hasForeignQueue else { return }
+        emptyLooks = hasUnread ? 0 : emptyLooks + 1
+        // It may be at work on what it read last.
+        guard emptyLooks >= 2 else { return }
+        hasForeignQueue = false
+        onChanged()
+    }
+
     /// Looks at fitness; called each second.
     func tick() {
+        lookAtForeignQueue()
         guard vici != nil else {
             note(fault: "the IKE daemon does not answer at \(settings.viciPath)")
             return requestVici()

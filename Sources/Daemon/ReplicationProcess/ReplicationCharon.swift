@@ -18,7 +18,10 @@ extension ReplicationProcess {
         driver.onRecord = { [unowned self] message in record(message) }
         driver.onRecordsLost = { [unowned self] in noteRecordsLost() }
         driver.lackingInKernel = { [unowned self] in lackingInKernel(of: $0) }
-        driver.onLost = { [unowned self] in isVerified = false }
+        driver.onLost = { [unowned self] in
+            isVerified = false
+            if role?.isActive == true { keeper.noteNothingUndelivered() }
+        }
         driver.onDelivered = { [unowned self] sequence in noteDelivered(sequence) }
         driver.onRoleTold = { [unowned self] isActive in noteRoleTold(isActive) }
         driver.onActiveLoss = { [unowned self] in noteActiveLoss() }
@@ -45,9 +48,9 @@ extension ReplicationProcess {
     // MARK: Roles
 
     /// Takes failover's word on the role: charon, routes and the peer follow.
-    func change(to fresh: Role) {
+    func change(to fresh: Role, isFenced: Bool = false) {
         // Failover's fence waits for this process: what reached the kernel while it was busy comes first.
-        if fresh.isActive, role?.isActive == false, !keeper.undelivered.isEmpty { kernel?.receiveWaiting() }
+        if fresh.isActive, role?.isActive == false, hasUndelivered { kernel?.receiveWaiting() }
         let former = role
         guard fresh != former else { return }
         role = fresh
@@ -69,6 +72,7 @@ extension ReplicationProcess {
         numbers = NumberWatch()
         lastInboundState = nil
         if fresh.isActive, former != nil { raiseStaleNumbers() }
+        if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
         if former != nil { beginQuiet(isActive: fresh.isActive) }
         if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
         // Routes first: a packet from the inside finds its way only with them.
@@ -78,6 +82,7 @@ extension ReplicationProcess {
     }
 
     private func becomeActive() {
+        sharing = SharingMark(through: keeper.journal.lastSequence)
         if isReplicating {
             isTakeoverComplete = charon?.fault != nil
             charon?.decide(isActive: true)
@@ -88,6 +93,8 @@ extension ReplicationProcess {
     }
 
     private func becomeStandby(wasActive: Bool?) {
+        // What was made here and no peer has is looked for in the records of the next Active.
+        ownChildren = wasActive == true ? keeper.children(behind: sharing.through) : [:]
         keeper.dropWaiting()
         authorityDeadline = nil
         isResyncAsked = false
@@ -160,8 +167,45 @@ extension ReplicationProcess {
     }
 
     private func noteRoleTold(_ isActive: Bool) {
-        if isActive == role?.isActive { isTakeoverComplete = true }
+        if isActive == role?.isActive {
+            isTakeoverComplete = true
+            if isActive { noteQueueRead() }
+        }
         settle()
+    }
+
+    /// charon has read the role command, and so every record before it: what they install is in the kernel.
+    private func noteQueueRead() {
+        guard hasUndelivered else { return }
+        kernel?.receiveWaiting()
+        keeper.noteNothingUndelivered()
+        charon?.noteQueueRead()
+    }
+
+    /// SAs that another node may have used are on their way to charon: by this process, or by one before it.
+    var hasUndelivered: Bool { !keeper.undelivered.isEmpty || charon?.hasForeignQueue == true }
+
+    /// Whether numbers of an SA that comes now may have been used by another node.
+    func isInherited(_ spi: UInt32) -> Bool { inheritedSPIs.contains(spi) || charon?.hasForeignQueue == true }
+
+    /// Tells the Active of children that this node made and its records lack: the VPN peers use them, and nobody else.
+    func reportStrays(among held: [ChildSPIPair: IKESPIPair]) {
+        let strays = held.isEmpty ? [] : keeper.strays(among: held)
+        guard !strays.isEmpty else { return }
+        count("journal.straysReported")
+        log("%CRYPTO-4-STRAYS: the Active lacks children of \(strays.count) IKE SAs that were made here")
+        drive(.straysFound(strays.map { Frame.IKEName(initiator: $0.initiator, responder: $0.responder) }))
+    }
+
+    /// The standby tells of children that this Active lacks.
+    func noteStrays(_ names: [Frame.IKEName]) {
+        count("journal.strays")
+        let ikes = Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) })
+        charon?.list { [weak self] listing in
+            guard let self, role?.isActive == true, let listing else { return }
+            overdueRekeys.noteStrays(in: listing, of: ikes)
+            rekeyOverdue(listing)
+        }
     }
 
     /// What a comparison of charon with the journal may do: on a standby with a complete copy, or in a takeover.
@@ -184,6 +228,7 @@ extension ReplicationProcess {
     }
 
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         kernel?.refreshSAs()
         kernel?.advanceCounters(at: reactor.now)
         let missing = kernel?.missingSAs(of: listing).count ?? 0
@@ -301,7 +346,7 @@ extension ReplicationProcess {
             count("journal.overdueRekey")
             charon?.rekey(child: child)
         }
-        log("%CRYPTO-6-REKEY: \(due.count) child SAs are past the soft end of their life and are rekeyed")
+        log("%CRYPTO-6-REKEY: \(due.count) child SAs are overdue and are rekeyed")
     }
 
     /// SAs that charon made while nobody read its records are in no journal: it sends all again, and rekeys.

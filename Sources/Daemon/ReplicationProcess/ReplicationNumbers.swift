@@ -35,6 +35,8 @@ extension ReplicationProcess {
     /// Numbers raised in one step of a takeover without a recent report.
     private static var raisedPerStep: Int { 256 }
     private static var raisePause: Interval { .milliseconds(10) }
+    /// Between two looks at charon's queue; longer than it works on one record.
+    private static var queuePause: Interval { .milliseconds(20) }
 
     /// The role is taken without a recent word of the former Active: what it may have sent since is counted first.
     ///
@@ -52,6 +54,31 @@ extension ReplicationProcess {
         kernel.counters.beginStaleTakeover(at: now)
         numbers.isRaising = true
         continueRaising()
+    }
+
+    /// The role was taken, or SAs were on their way to charon, before this process was started, and failover's fence is up.
+    ///
+    /// What is in charon's queue comes into the kernel with number 0; behind it all numbers are raised, and then the
+    /// fence may fall.
+    func raiseUnknownNumbers() {
+        guard replicator == nil, kernel != nil, charon != nil else { return }
+        log(Self.unknownLine)
+        numbers.isRaising = true
+        raiseBehindQueue(looks: 0)
+    }
+
+    private func raiseBehindQueue(looks: Int) {
+        guard numbers.isRaising, let kernel else { return }
+        // Between two looks charon has worked off what it read last.
+        guard looks < 2 else {
+            kernel.refreshSAs()
+            kernel.counters.beginUnknownTakeover(at: reactor.now)
+            return continueRaising()
+        }
+        let isEmpty = charon?.hasUnread != true
+        reactor.schedule(at: reactor.now + Self.queuePause) { [unowned self] in
+            raiseBehindQueue(looks: isEmpty ? looks + 1 : 0)
+        }
     }
 
     // MARK: Overlaps
@@ -81,6 +108,11 @@ extension ReplicationProcess {
 
     private static var staleLine: String {
         "%CRYPTO-4-SEQUENCE: the former Active has not told its sequence numbers for long: they are raised before "
+            + "anything is sent"
+    }
+
+    private static var unknownLine: String {
+        "%CRYPTO-4-SEQUENCE: this process was started behind the takeover: all sequence numbers are raised before "
             + "anything is sent"
     }
 

@@ -79,6 +79,9 @@ final class ReplicationProcess {
     var isTakeoverComplete = true
     /// Outbound SAs of the former Active that may reach this kernel only behind the takeover.
     var inheritedSPIs: Set<UInt32> = []
+    /// Children that were made in a role that is over, until the next Active's records show whether it has them.
+    var ownChildren: [ChildSPIPair: IKESPIPair] = [:]
+    var sharing = SharingMark()
     var undeliveredSince: Instant?
     var authorityDeadline: Instant?
     var isResyncAsked = false
@@ -205,11 +208,16 @@ final class ReplicationProcess {
 
     private func take(_ message: ProcessMessage, from peer: ProcessRole) {
         switch (peer, message) {
-        case (.failover, .roleChanged(let isActive, let group, let term)):
-            change(to: Role(isActive: isActive, group: group, term: term))
+        case (.failover, .roleChanged(let isActive, let isFenced, let group, let term)):
+            change(to: Role(isActive: isActive, group: group, term: term), isFenced: isFenced)
         case (.failover, .role(let message, let group, let term)):
             pass(message, group: group, term: term)
             return settleSoon()
+        case (.failover, .watchAsked(let number)):
+            // What has come into the kernel meanwhile is raised before failover believes that somebody watches.
+            if hasUndelivered || !inheritedSPIs.isEmpty { kernel?.receiveWaiting() }
+            failover?.send(.watchAnswered(number: number))
+            return
         case (.front, .query(let number, let text)): answer(number, text)
         default: count("channel.unexpected")
         }
@@ -324,7 +332,7 @@ final class ReplicationProcess {
     private func makeKernel(_ scheme: Scheme) -> KernelTables {
         let tables = KernelTables(
             scheme: scheme, life: bootID, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
-            isInherited: { [unowned self] in inheritedSPIs.contains($0.spi) })
+            isInherited: { [unowned self] in isInherited($0.spi) })
         tables.onSAsChanged = { [unowned self] in settle() }
         tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }

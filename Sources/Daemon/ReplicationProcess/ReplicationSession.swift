@@ -86,6 +86,7 @@ extension ReplicationProcess {
         case .noteActiveTerm(let term): tell(term: term, isPeerActive: true)
         case .noteOutrankedTerm(let term): tell(term: term, isPeerActive: false)
         case .noteOverlap: noteOverlap()
+        case .noteStrays(let names): noteStrays(names)
         // Failover hears that the peer talks again before it hears what the peer says.
         case .noteSilence: settle()
         case .notePeer, .noteOverdue: break
@@ -154,6 +155,8 @@ extension ReplicationProcess {
             log("%RF_INTERDEV-6-BORROWED: \(keeper.journal.recordCount) records were taken over from the standby")
         } else {
             failedVerifications = 0
+            reportStrays(among: ownChildren)
+            ownChildren = [:]
             kernel?.counters.noteCopy(of: Set(keeper.journal.expected.childSAs.keys.map(\.outbound)))
             charon?.noteCopy()
         }

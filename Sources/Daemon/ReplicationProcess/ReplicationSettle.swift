@@ -88,7 +88,7 @@ extension ReplicationProcess {
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered(at: now)
-        facts.hasUndelivered = !keeper.undelivered.isEmpty
+        facts.hasUndelivered = hasUndelivered
         facts.isVerified = isVerified
         facts.areCountersInstalled = kernel?.counters.isInstalled ?? false
         return facts
@@ -194,6 +194,7 @@ extension ReplicationProcess {
             reportCounters()
             watchNumbers()
             watchTraffic()
+            sharing.look(at: keeper.journal.lastSequence, isPeerHot: redundancy.status?.isPeerHot == true)
             if isReplicating { drive(.digestTaken(replicator?.machine.table.digest ?? keeper.journal.digest)) }
             if isComparisonDue || !isCoverageKnown { compareActive() }
             if tickCount % routeCheckSeconds == 0 { scheduleRoutes(afterMilliseconds: 0) }

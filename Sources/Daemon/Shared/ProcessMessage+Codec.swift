@@ -35,6 +35,8 @@ private enum FrameType: UInt8 {
     case roleChanged = 33
     case role = 34
     case neighbour = 35
+    case watchAsked = 36
+    case watchAnswered = 37
     case query = 48
     case answer = 49
     case event = 50
@@ -55,7 +57,8 @@ extension ProcessMessage {
         case .configuration, .descriptor, .stop, .failoverDied, .resume, .identityMissing, .observed, .keyFile,
             .keyFileMissing, .counted, .replicationStarted:
             encodeCommand(into: &writer)
-        case .redundancyChanged, .roleChanged, .role, .neighbour: encodeRole(into: &writer)
+        case .redundancyChanged, .roleChanged, .role, .neighbour, .watchAsked, .watchAnswered:
+            encodeRole(into: &writer)
         case .query, .answer, .event, .recorded: encodeQuery(into: &writer)
         default: encodeReport(into: &writer)
         }
@@ -145,9 +148,10 @@ extension ProcessMessage {
         case .redundancyChanged(let status):
             writer.write(FrameType.redundancyChanged.rawValue)
             status.encode(into: &writer)
-        case .roleChanged(let isActive, let group, let term):
+        case .roleChanged(let isActive, let isFenced, let group, let term):
             writer.write(FrameType.roleChanged.rawValue)
             writer.write(UInt8(isActive ? 1 : 0))
+            writer.write(UInt8(isFenced ? 1 : 0))
             writer.write(group)
             writer.write(term)
         case .role(let message, let group, let term):
@@ -159,6 +163,12 @@ extension ProcessMessage {
             writer.write(FrameType.neighbour.rawValue)
             writer.write(address)
             writer.write(interfaceIndex)
+        case .watchAsked(let number):
+            writer.write(FrameType.watchAsked.rawValue)
+            writer.write(number)
+        case .watchAnswered(let number):
+            writer.write(FrameType.watchAnswered.rawValue)
+            writer.write(number)
         default: preconditionFailure("not a role frame")
         }
     }
@@ -228,13 +238,16 @@ extension ProcessMessage {
         case .redundancyChanged: self = .redundancyChanged(try RedundancyStatus(parsing: &reader))
         case .roleChanged:
             self = .roleChanged(
-                isActive: try reader.readFlag(), group: try reader.read(), term: try reader.read())
+                isActive: try reader.readFlag(), isFenced: try reader.readFlag(), group: try reader.read(),
+                term: try reader.read())
         case .role:
             let group: UInt16 = try reader.read()
             let term: UInt64 = try reader.read()
             self = .role(try RoleMessage(parsing: &reader), group: group, term: term)
         case .neighbour:
             self = .neighbour(try reader.readIPv4(), interfaceIndex: try reader.read())
+        case .watchAsked: self = .watchAsked(number: try reader.read())
+        case .watchAnswered: self = .watchAnswered(number: try reader.read())
         case .query: self = .query(number: try reader.read(), text: Array(reader.readRemaining()))
         case .answer:
             self = .answer(

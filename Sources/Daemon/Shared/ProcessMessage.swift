@@ -119,10 +119,16 @@ enum ProcessMessage: Hashable, Sendable {
     // Failover and replication.
     /// Replication's view of the pair for the group of the scheme.
     case redundancyChanged(RedundancyStatus)
-    /// Failover's role for the scheme's group; `term` rises at each takeover.
-    case roleChanged(isActive: Bool, group: UInt16, term: UInt64)
+    /// Failover's role for the scheme's group; `term` rises at each takeover. An Active that `isFenced` waits for
+    /// replication, and has sent nothing since it may have sent last.
+    case roleChanged(isActive: Bool, isFenced: Bool, group: UInt16, term: UInt64)
     /// A role message, to the peer (from failover) or from it (from replication).
     case role(RoleMessage, group: UInt16, term: UInt64)
+
+    /// Failover wants this number back when replication has worked off what came before it.
+    case watchAsked(number: UInt32)
+    /// Toward failover: replication is awake.
+    case watchAnswered(number: UInt32)
 
     /// Toward failover: the next hop toward the latest VPN peer.
     case neighbour(IPv4Address, interfaceIndex: UInt32)

@@ -114,6 +114,9 @@ public struct JournalKeeper: Sendable {
         return wire
     }
 
+    /// charon has read everything that it was sent, or is gone with what it had not read.
+    public mutating func noteNothingUndelivered() { undelivered = [] }
+
     /// The session or the role changed: nothing of the other side is known any more.
     public mutating func forgetPeer() {
         incoming = nil
@@ -163,6 +166,21 @@ public struct JournalKeeper: Sendable {
                 || !ike.children.allSatisfy { $0.spis.inbound == 0 || expected.childSAs[$0.spis] != nil }
         }
         return Set(missing.map(\.spis))
+    }
+
+    /// Children whose records are newer than `sequence`, under the IKE SA that holds each.
+    public func children(behind sequence: UInt64) -> [ChildSPIPair: IKESPIPair] {
+        let expected = journal.expected
+        let fresh = journal.nodes.values.flatMap(\.children.values).filter { $0.sequence > sequence }
+        let children = Set(fresh.compactMap(\.message.childSPIs))
+        return expected.childSAs.filter { children.contains($0.key) }
+    }
+
+    /// The IKE SAs of this journal of which the children `held`, under the IKE SA that holds each, are not all in it.
+    public func strays(among held: [ChildSPIPair: IKESPIPair]) -> [IKESPIPair] {
+        let expected = journal.expected
+        let strays = held.filter { expected.childSAs[$0.key] == nil && expected.ikeSAs[$0.value] != nil }
+        return Set(strays.values).sorted { ($0.initiator, $0.responder) < ($1.initiator, $1.responder) }
     }
 
     /// The IKE daemon lost all its SAs and nobody has them.

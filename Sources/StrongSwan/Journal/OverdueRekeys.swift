@@ -24,6 +24,11 @@ public struct OverdueRekeys: Sendable {
         shared = Set(children.filter { held?.contains($0.outbound) ?? true })
     }
 
+    /// Children of these IKE SAs have been replaced by some that this node lacks: a rekey brings others in their place.
+    public mutating func noteStrays(in listing: [ListedIKE], of ikes: Set<IKESPIPair>) {
+        shared.formUnion(listing.filter { ikes.contains($0.spis) }.flatMap(\.children).map(\.spis))
+    }
+
     /// Children that two nodes used and that are not asked for yet.
     public var sharedCount: Int { shared.count }
 

@@ -44,6 +44,9 @@ public struct ListedIKE: Sendable, Hashable {
         return IKEEndpoint(port: remotePort, octets: address.octets)
     }
 
+    /// Whether charon answers the peer for this SA: one that a passive charon holds is PASSIVE.
+    public var isServed: Bool { state == "ESTABLISHED" }
+
     /// Makes an entry from its fields.
     public init(
         uniqueID: UInt32, name: String, version: UInt8, state: String, localHost: String, localPort: UInt16,
@@ -146,4 +149,14 @@ public struct ListedChildConfiguration: Sendable, Hashable {
     public var localSelectors: [String]
     /// The VPN peer's traffic selectors.
     public var remoteSelectors: [String]
+}
+
+extension [ListedIKE] {
+    /// The installed children that charon serves, under the IKE SA that holds each.
+    public var servedChildren: [ChildSPIPair: IKESPIPair] {
+        let pairs = filter(\.isServed).flatMap { ike in
+            ike.children.filter { $0.spis.inbound != 0 && $0.state == "INSTALLED" }.map { ($0.spis, ike.spis) }
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
 }
