@@ -23,6 +23,10 @@ class Keepalived:
         os.makedirs(self.directory, exist_ok=True)
         with open(f"{self.directory}/keepalived.conf", "w") as file:
             file.write(self._configuration())
+        for name in ("keepalived.pid", "vrrp.pid"):
+            # Its number may be somebody else's by now.
+            if os.path.exists(f"{self.directory}/{name}"):
+                os.unlink(f"{self.directory}/{name}")
         self.process = spawn(
             ["keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", f"{self.directory}/keepalived.conf",
              "--pid", f"{self.directory}/keepalived.pid", "--vrrp_pid", f"{self.directory}/vrrp.pid"],
@@ -61,7 +65,8 @@ vrrp_instance VPN {{
         os.kill(self.processes()[-1], signal.SIGKILL)
 
     def signal_all(self, signal_number):
-        for pid in self.processes():
+        # The child first: one whose parent has died still says farewell.
+        for pid in reversed(self.processes()):
             try:
                 os.kill(pid, signal_number)
             except ProcessLookupError:
