@@ -203,7 +203,8 @@ _deaf("hellos lost, association up", ["match", "ip", "protocol", "17", "0xff", "
 _deaf("association lost, hellos heard", ["match", "ip", "protocol", "132", "0xff"], 0.5)
 
 
-@fault("the active alone on every wire", 3 + ROUTING_SECONDS)
+# What both nodes may have used as Active is rekeyed when they meet again.
+@fault("the active alone on every wire", 3 + ROUTING_SECONDS, rekeys=True)
 def _(scene):
     topology.isolate(scene.active)
     scene.later(topology.rejoin, scene.active)
@@ -219,14 +220,15 @@ def _(scene):
     time.sleep(scene.random.uniform(1, 4))
 
 
-@fault("the standby alone on every wire", 0.5 + ROUTING_SECONDS)
+@fault("the standby alone on every wire", 0.5 + ROUTING_SECONDS, rekeys=True)
 def _(scene):
     topology.isolate(scene.standby)
     scene.later(topology.rejoin, scene.standby)
     time.sleep(scene.random.uniform(2, 8))
 
 
-@fault("virtual address stolen", 0.5)
+# The kernel takes the reverse routes away with the address; OSPF may announce them again only seconds later.
+@fault("virtual address stolen", 0.5 + ROUTING_SECONDS)
 def _(scene):
     for line in run("ip", "-n", scene.active, "-o", "-4", "address", "show").splitlines():
         if f" {VIRTUAL_ADDRESS}/" in line:
