@@ -103,6 +103,7 @@ enum Seeds {
             .snapshotRequested, .counters(number: 1, isLast: true, [.init(identity: identity, sequence: 139)]),
             .countersInstalled(number: 1), .state(report), .heartbeat(term: 3),
             .role(.question(nonce: 1), stamp: RoleStamp(bootID: 7, group: 10, term: 3)),
+            .strays([.init(initiator: 1, responder: 2)]),
         ]
     }
 
@@ -132,7 +133,9 @@ enum Seeds {
             .configuration(revision: 1, text: Array("hostname R3\n".utf8)), .descriptor(.vici, peer: .replication),
             .observed(report), .observed(ProbeReport(object: 7, observation: nil)),
             .holding(addresses: [held], isPeerHot: true), .fences(addresses: [IPAddress(10, 1, 0, 100)]),
-            .redundancyChanged(RedundancyStatus(isStateful: true)), .roleChanged(isActive: true, group: 10, term: 3),
+            .redundancyChanged(RedundancyStatus(isStateful: true)),
+            .roleChanged(isActive: true, isFenced: false, group: 10, term: 3), .replicationStarted(process: 4711),
+            .watchAsked(number: 1), .watchAnswered(number: 1),
             .role(.answer(nonce: 9, isActive: true), group: 10, term: 3), .query(number: 5, text: Array("{}".utf8)),
             .keyFileMissing(path: "/etc/havpn/hello.key", reason: "does not exist"),
             .configurationRefused(revision: 1, text: "r3.conf:1:1: error"), .recorded(text: Array("{}".utf8)),
