@@ -36,7 +36,7 @@ def _states(world):
     return "; ".join(texts)
 
 
-def look(watch, world, fault, at):
+def look(watch, world, fault, at, active):
     """Every promise of one fault; returns (seconds of outage, those by OSPF alone, sentences of the broken ones)."""
     broken = []
 
@@ -52,7 +52,7 @@ def look(watch, world, fault, at):
         check(watch.expect_same_spis)
     check(_expect_one_sender_at_a_time, watch, at)
     check(_expect_one_owner, world)
-    outage, routing = watch.outage(at), watch.routing_alone(at - 1)
+    outage, routing = watch.outage(at), watch.routing_alone(at - 1, active)
     if fault.outage_seconds is not None:
         check(expect, outage - routing <= fault.outage_seconds,
               f"r6 could not reach r2 for {outage:.2f} s, {routing:.2f} s of it by OSPF alone; "

@@ -301,21 +301,35 @@ class Watch:
         """Seconds of the longest time without an answered ping after a moment."""
         return traffic.longest_outage(self.echoes, after - 0.5, self.stopped - 0.5)[0]
 
-    def routing_alone(self, after):
-        """Seconds after a moment in which r2's kernel had no route to the branch though no gateway took its own away.
+    def routing_alone(self, after, active):
+        """Seconds after a moment in which OSPF led past the Active though no gateway took its own routes away.
 
-        On a host that is busy elsewhere the lab stands still, and BFD of 100 ms gives up between r2 and a gateway.
+        On a host that is busy elsewhere the lab stands still, and BFD of 100 ms gives up between r2 and a gateway. The way
+        round by the standby carries nothing: its policies demand ESP there, and it may send none.
         """
-        if any(at >= after and line.startswith("Deleted 10.0.0.6 ") for changes in self.reverse_route_changes
-               for at, line in changes):
+        if any(at >= after and line.startswith("Deleted 10.0.0.6 ") and "proto 114" in line
+               for changes in self.reverse_route_changes for at, line in changes):
             return 0.0
-        total, gone = 0.0, None
-        for at, line in self.route_changes:
-            if line.startswith("Deleted 10.0.0.6 ") and at >= after:
-                gone = at if gone is None else gone
-            elif line.startswith("10.0.0.6 ") and gone is not None:
-                total, gone = total + at - gone, None
-        return total + (self.stopped - gone if gone is not None else 0.0)
+        toward = self._astray(self.route_changes, "10.0.0.6 ", after, lambda line: f"via {gateway_address(active)} " in line)
+        back = self._astray(self.reverse_route_changes[GATEWAYS.index(active)], "10.2.0.2 ", after, lambda line: False)
+        total, end = 0.0, after
+        for start, stop in sorted(toward + back):
+            total, end = total + max(0.0, stop - max(start, end)), max(end, stop)
+        return total
+
+    def _astray(self, changes, route, after, is_right):
+        """[(from, to)] in which a route was away or wrong; a connected network needs none, so that its deletion is right."""
+        spans, wrong_since, is_connected = [], None, route == "10.2.0.2 "
+        for at, line in changes:
+            if at < after or not line.removeprefix("Deleted ").startswith(route):
+                continue
+            if is_connected if line.startswith("Deleted ") else is_right(line):
+                if wrong_since is not None:
+                    spans.append((wrong_since, at))
+                wrong_since = None
+            elif wrong_since is None:
+                wrong_since = at
+        return spans + ([(wrong_since, self.stopped)] if wrong_since is not None else [])
 
     def lost(self, after=None):
         return traffic.lost(self.echoes, after, self.stopped - 0.5)
