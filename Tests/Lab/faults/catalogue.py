@@ -15,8 +15,6 @@ from havpnlab.topology import VIRTUAL_ADDRESS
 
 FAULTS = {}
 PROCESSES = ("failover", "replication", "front", "supervisor")
-#: How long OSPF may need on top of ours where the inside LAN itself breaks or a node starts.
-ROUTING_SECONDS = 4.0
 
 
 @dataclasses.dataclass
@@ -95,14 +93,14 @@ def _register_processes():
                 time.sleep(scene.random.uniform(0.3, 6))
 
             # The control socket is not on the way of any packet; a frozen supervisor ends the service after a while.
-            fault(f"{process} of the {role} killed", 2 + ROUTING_SECONDS)(kill)
-            fault(f"{process} of the {role} frozen", 4 + ROUTING_SECONDS)(freeze)
+            fault(f"{process} of the {role} killed", 2)(kill)
+            fault(f"{process} of the {role} frozen", 4)(freeze)
 
 
 _register_processes()
 
 
-@fault("all processes of the active killed", 2 + ROUTING_SECONDS)
+@fault("all processes of the active killed", 2)
 def _(scene):
     gateway = scene.gateways[scene.active]
     orphans = list(gateway.processes().values())[1:]
@@ -118,7 +116,7 @@ def _(scene):
     _restart_as_systemd(gateway, orphans)
 
 
-@fault("all processes of the active frozen", 3 + ROUTING_SECONDS)
+@fault("all processes of the active frozen", 3)
 def _(scene):
     scene.gateways[scene.active].signal_all(signal.SIGSTOP)
     scene.later(scene.gateways[scene.active].signal_all, signal.SIGCONT)
@@ -132,7 +130,7 @@ def _(scene):
     time.sleep(scene.random.uniform(0.2, 8))
 
 
-@fault("charon of the active killed", 3 + ROUTING_SECONDS)
+@fault("charon of the active killed", 3)
 def _(scene):
     charon = scene.world.charons[scene.active]
     charon.stop(signal.SIGKILL)
@@ -157,11 +155,11 @@ def _pull(name, role, interface, seconds):
         time.sleep(scene.random.uniform(0.05, 6))
 
 
-_pull("inside link of the active lost", "active", "eth0", 1 + ROUTING_SECONDS)
-_pull("outside link of the active lost", "active", "eth1", 1 + ROUTING_SECONDS)
+_pull("inside link of the active lost", "active", "eth0", 1)
+_pull("outside link of the active lost", "active", "eth1", 1)
 _pull("sync link lost", "active", "eth2", 0.5)
-_pull("inside link of the standby lost", "standby", "eth0", ROUTING_SECONDS)
-_pull("outside link of the standby lost", "standby", "eth1", ROUTING_SECONDS)
+_pull("inside link of the standby lost", "standby", "eth0", 0.5)
+_pull("outside link of the standby lost", "standby", "eth1", 0.5)
 
 
 def _impair(name, words, seconds):
@@ -204,14 +202,14 @@ _deaf("association lost, hellos heard", ["match", "ip", "protocol", "132", "0xff
 
 
 # What both nodes may have used as Active is rekeyed when they meet again.
-@fault("the active alone on every wire", 3 + ROUTING_SECONDS, rekeys=True)
+@fault("the active alone on every wire", 3, rekeys=True)
 def _(scene):
     topology.isolate(scene.active)
     scene.later(topology.rejoin, scene.active)
     time.sleep(scene.random.uniform(2, 8))
 
 
-@fault("the active alone on every wire, r5 rekeys meanwhile", 3 + ROUTING_SECONDS, rekeys=True)
+@fault("the active alone on every wire, r5 rekeys meanwhile", 3, rekeys=True)
 def _(scene):
     topology.isolate(scene.active)
     scene.later(topology.rejoin, scene.active)
@@ -220,15 +218,14 @@ def _(scene):
     time.sleep(scene.random.uniform(1, 4))
 
 
-@fault("the standby alone on every wire", 0.5 + ROUTING_SECONDS, rekeys=True)
+@fault("the standby alone on every wire", 0.5, rekeys=True)
 def _(scene):
     topology.isolate(scene.standby)
     scene.later(topology.rejoin, scene.standby)
     time.sleep(scene.random.uniform(2, 8))
 
 
-# The kernel takes the reverse routes away with the address; OSPF may announce them again only seconds later.
-@fault("virtual address stolen", 0.5 + ROUTING_SECONDS)
+@fault("virtual address stolen", 0.5)
 def _(scene):
     for line in run("ip", "-n", scene.active, "-o", "-4", "address", "show").splitlines():
         if f" {VIRTUAL_ADDRESS}/" in line:
@@ -236,7 +233,7 @@ def _(scene):
     time.sleep(1)
 
 
-@fault("virtual link stolen", 2 + ROUTING_SECONDS)
+@fault("virtual link stolen", 2)
 def _(scene):
     for line in run("ip", "-n", scene.active, "-o", "link", "show", "type", "macvlan").splitlines():
         run("ip", "-n", scene.active, "link", "delete", line.split(":")[1].strip().split("@")[0], check=False)
@@ -251,7 +248,7 @@ def _(scene):
     time.sleep(1)
 
 
-@fault("reverse routes of the active stolen", ROUTING_SECONDS)
+@fault("reverse routes of the active stolen", 0.5)
 def _(scene):
     run("ip", "-n", scene.active, "route", "flush", "proto", "114", check=False)
     time.sleep(2)
@@ -286,8 +283,7 @@ while True:
 
 
 def _step_clock(name, seconds):
-    # A neighbour that OSPF loses meanwhile cannot be told apart by stamps that jump.
-    @fault(name, 0.5 + ROUTING_SECONDS)
+    @fault(name, 0.5)
     def _(scene):
         # One kernel has one clock: it is both nodes' and r5's. It stands right again before anybody reads stamps.
         def step(offset):
@@ -301,12 +297,12 @@ _step_clock("clocks an hour ahead, and back", 3600)
 _step_clock("clocks an hour behind, and ahead again", -3600)
 
 
-@fault("the active rebooted", 3 + ROUTING_SECONDS)
+@fault("the active rebooted", 3)
 def _(scene):
     scene.world.reboot(scene.active)
 
 
-@fault("the standby rebooted", 0.5 + ROUTING_SECONDS)
+@fault("the standby rebooted", 0.5)
 def _(scene):
     scene.world.reboot(scene.standby)
 
@@ -317,7 +313,7 @@ def _(scene):
     scene.world.reboot_both()
 
 
-@fault("planned switchover", 0.5 + ROUTING_SECONDS)
+@fault("planned switchover", 0.5)
 def _(scene):
     scene.gateways[scene.active].control("switchover")
     time.sleep(1)
@@ -336,7 +332,7 @@ def _(scene):
     time.sleep(1)
 
 
-@fault("orderly stop and start of the active", 2 + ROUTING_SECONDS)
+@fault("orderly stop and start of the active", 2)
 def _(scene):
     gateway = scene.gateways[scene.active]
     gateway.stop()

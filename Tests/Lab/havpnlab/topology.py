@@ -16,6 +16,8 @@ from .system import batch, run, set_link, wait_until
 
 ROUTERS = ("r2", "r3", "r4", "r5", "r6")
 VIRTUAL_ADDRESS = "10.1.0.100"
+#: of a group that follows, where a scenario has one
+INSIDE_VIRTUAL_ADDRESS = "10.2.0.100"
 VIRTUAL_IPV6_ADDRESS = "2001:db8:1::100"
 
 #: switch: {router: (interface, address)}

@@ -8,21 +8,21 @@ from havpnlab import topology
 from havpnlab.havpn import Settings
 from havpnlab.runner import scenario
 from havpnlab.system import batch, expect, run, wait_until
+from havpnlab.topology import INSIDE_VIRTUAL_ADDRESS
 
-INSIDE_ADDRESS = "10.2.0.100"
 INSIDE_MAC = "00:00:0c:07:ac:01"
-_COUPLED = f"interface eth0\n standby 1 ip {INSIDE_ADDRESS}\n standby 1 timers 1 3\n standby 1 follow VPN"
+_COUPLED = f"interface eth0\n standby 1 ip {INSIDE_VIRTUAL_ADDRESS}\n standby 1 timers 1 3\n standby 1 follow VPN"
 
 
 @scenario("a group that follows VPN moves the inside address with the outside one, in every kind of takeover", long=True)
 def follower(world):
     world.begin(Settings(timers="1 3", preempt=False, extra=_COUPLED))
     # What goes to the branch goes by the inside virtual address, whatever OSPF says.
-    batch("r2", [f"route add 10.0.0.6/32 via {INSIDE_ADDRESS} metric 1"])
+    batch("r2", [f"route add 10.0.0.6/32 via {INSIDE_VIRTUAL_ADDRESS} metric 1"])
     try:
         return _moves(world)
     finally:
-        run("ip", "-n", "r2", "route", "delete", "10.0.0.6/32", "via", INSIDE_ADDRESS, "metric", "1", check=False)
+        run("ip", "-n", "r2", "route", "delete", "10.0.0.6/32", "via", INSIDE_VIRTUAL_ADDRESS, "metric", "1", check=False)
 
 
 def _moves(world):
@@ -91,12 +91,12 @@ def _expect_one_holder(watch, what):
         return
     changes = []
     for router, lines in zip(("r3", "r4"), watch.address_changes):
-        changes += [(moment, router, "Deleted" not in line) for moment, line in lines if f"inet {INSIDE_ADDRESS}/" in line]
+        changes += [(moment, router, "Deleted" not in line) for moment, line in lines if f"inet {INSIDE_VIRTUAL_ADDRESS}/" in line]
     holders = set()
     for moment, router, is_there in sorted(changes):
         holders = holders | {router} if is_there else holders - {router}
-        expect(len(holders) < 2, f"{what}: both gateways hold {INSIDE_ADDRESS} at {moment:.3f}")
-    expect(changes, f"{what}: nothing happened to {INSIDE_ADDRESS}")
+        expect(len(holders) < 2, f"{what}: both gateways hold {INSIDE_VIRTUAL_ADDRESS} at {moment:.3f}")
+    expect(changes, f"{what}: nothing happened to {INSIDE_VIRTUAL_ADDRESS}")
 
 
 def _expect_states(world, **wanted):
@@ -115,10 +115,10 @@ def _expect_states(world, **wanted):
 
 
 def _holds(router):
-    return any(f" {INSIDE_ADDRESS}/" in line
+    return any(f" {INSIDE_VIRTUAL_ADDRESS}/" in line
                for line in run("ip", "-n", router, "-o", "-4", "address", "show", "up").splitlines())
 
 
 def _neighbour():
-    words = run("ip", "-n", "r2", "neighbour", "show", INSIDE_ADDRESS).split()
+    words = run("ip", "-n", "r2", "neighbour", "show", INSIDE_VIRTUAL_ADDRESS).split()
     return words[words.index("lladdr") + 1] if "lladdr" in words else None
