@@ -17,6 +17,7 @@ _COUPLED = f"interface eth0\n standby 1 ip {INSIDE_VIRTUAL_ADDRESS}\n standby 1 
 @scenario("a group that follows VPN moves the inside address with the outside one, in every kind of takeover", long=True)
 def follower(world):
     world.begin(Settings(timers="1 3", preempt=False, extra=_COUPLED))
+    world.bring_tunnel_up()
     # What goes to the branch goes by the inside virtual address, whatever OSPF says.
     batch("r2", [f"route add 10.0.0.6/32 via {INSIDE_VIRTUAL_ADDRESS} metric 1"])
     try:
@@ -26,9 +27,9 @@ def follower(world):
 
 
 def _moves(world):
-    world.bring_tunnel_up()
     r3, r4 = world.gateways["r3"], world.gateways["r4"]
     _expect_states(world, r3="Active", r4="Standby")
+    run("ping", "-q", "-c", "3", "-i", "0.2", "10.0.0.6", namespace="r2")
     expect(_neighbour() == INSIDE_MAC, f"r2 knows the inside address by {_neighbour()}")
     said = []
 
