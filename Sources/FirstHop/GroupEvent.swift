@@ -39,7 +39,7 @@ public enum GroupEvent: Hashable, Sendable, Codable {
     case probeFinished(ProbeResult)
     /// Something was received on the interface since it came up (an answer to `proveReception`).
     case receptionProven
-    /// This node's own replication process does not answer, or answers again; what it says last is as old as its silence.
+    /// This node's own replication process does not answer, or answers again; while it is silent, its last status is old.
     case replicationSilenceChanged(isSilent: Bool)
     /// A deadline may have passed; calling too early is harmless.
     case deadlineReached

@@ -18,7 +18,9 @@ struct Scheme: Equatable {
     let group: Model.Group
     /// The crypto maps bound to the group.
     let maps: [Model.CryptoMap]
+    /// The map of each peer that one names; looked up for every flow of a screen.
     private let mapNames: [IPAddress: String]
+    /// The map that takes any peer.
     private let anyMapName: String?
     /// The association with the peer; nil where none is configured.
     let association: Model.Association?

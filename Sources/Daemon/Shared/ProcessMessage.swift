@@ -119,8 +119,8 @@ enum ProcessMessage: Hashable, Sendable {
     // Failover and replication.
     /// Replication's view of the pair for the group of the scheme.
     case redundancyChanged(RedundancyStatus)
-    /// Failover's role for the scheme's group; `term` rises at each takeover. An Active that `isFenced` waits for
-    /// replication, and has sent nothing since it may have sent last.
+    /// Failover's role for the scheme's group; `term` rises at each takeover. An Active that `isFenced` sends nothing until
+    /// replication has taken the role.
     case roleChanged(isActive: Bool, isFenced: Bool, group: UInt16, term: UInt64)
     /// A role message, to the peer (from failover) or from it (from replication).
     case role(RoleMessage, group: UInt16, term: UInt64)
