@@ -8,7 +8,7 @@ import StrongSwan
 /// Mirrors Daemon/ReplicationProcess/CharonDriver.swift; VICI is a question answered a moment later, or never.
 final class CharonDriverModel {
     enum PlanPermission {
-        case compare(CharonJournal)
+        case compare(CharonJournal, copied: StateRefresh)
         case nothing
         case later
     }
@@ -216,12 +216,12 @@ final class CharonDriverModel {
 
     private func compare(_ listing: [ListedIKE]?, _ reason: CharonDelivery.PlanReason) {
         isComparing = false
-        guard let listing, let version, awaitedPlan != nil, case .compare(let journal) = process.permission else {
-            return
-        }
+        guard let listing, let version, awaitedPlan != nil,
+            case .compare(let journal, let copied) = process.permission
+        else { return }
         awaitedPlan = nil
         let plan = ReconciliationPlan(
-            journal: journal, listing: listing, refreshesState: reason == .dropped, version: version)
+            journal: journal, listing: listing, refresh: .after(reason, copied: copied), version: version)
         if reason == .restarted || !plan.installedChildren.isEmpty {
             process.refreshSAs()
             process.kernel.removeSAs(except: Set(listing.flatMap(\.children).map(\.spis)))

@@ -103,11 +103,14 @@ extension ReplicationModel {
 
     var permission: CharonDriverModel.PlanPermission {
         guard isReplicating, let role else { return .later }
-        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : .compare(keeper.journal) }
-        return keeper.isEqual ? .compare(keeper.journal) : .later
+        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : comparison }
+        return keeper.isEqual ? comparison : .later
     }
 
+    private var comparison: CharonDriverModel.PlanPermission { .compare(keeper.journal, copied: keeper.copied) }
+
     func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        keeper.noteCompared()
         if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         refreshSAs()
         advanceCounters()

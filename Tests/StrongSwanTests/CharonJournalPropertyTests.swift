@@ -78,7 +78,7 @@ import Testing
         standby.faults = []
         for _ in 0..<3 {
             let listing = standby.listing
-            let plan = ReconciliationPlan(journal: journal, listing: listing, refreshesState: true, version: .three)
+            let plan = ReconciliationPlan(journal: journal, listing: listing, refresh: .all, version: .three)
             for ike in listing where plan.strangers.contains(ike.uniqueID) { standby.ikes[ike.spis] = nil }
             for message in plan.deletions + plan.records.map(\.message) { standby.process(message) }
             try #require(standby.faults == [])

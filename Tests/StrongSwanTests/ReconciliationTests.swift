@@ -184,7 +184,7 @@ import Testing
         var journal = try journal()
         try journal.tell(.messageID(pair(1), 5), .messageID(pair(1), 6, initiator: true))
         let listing = [listed(pair(1), children: [child])]
-        let plan = ReconciliationPlan(journal: journal, listing: listing, refreshesState: true, version: .three)
+        let plan = ReconciliationPlan(journal: journal, listing: listing, refresh: .all, version: .three)
         #expect(plan.records.map(\.message.kind) == [.ikeUpdate, .ikeMessageIDResponder, .ikeMessageIDInitiator])
         #expect(plan.installedChildren.isEmpty)
     }

@@ -12,8 +12,8 @@ import StrongSwan
 final class CharonDriver {
     /// What a comparison may do at this moment.
     enum PlanPermission {
-        /// Compare charon with the journal.
-        case compare(CharonJournal)
+        /// Compare charon with the journal, of which copies have changed the state of some standing SAs.
+        case compare(CharonJournal, copied: StateRefresh)
         /// charon holds the live SAs: nothing is to be compared.
         case nothing
         /// The journal is not complete: ask again later.
@@ -350,7 +350,7 @@ final class CharonDriver {
         case .nothing:
             awaitedPlan = nil
             drive(.planMade(ReconciliationPlan(journal: CharonJournal(), listing: [], version: version)))
-        case .compare(let journal) where isLoading(for: journal): lookAtConnectionsSoon()
+        case .compare(let journal, _) where isLoading(for: journal): lookAtConnectionsSoon()
         case .compare:
             isComparing = true
             list { [weak self] listing in self?.compare(listing, reason) }
@@ -360,11 +360,12 @@ final class CharonDriver {
     private func compare(_ listing: [ListedIKE]?, _ reason: CharonDelivery.PlanReason) {
         isComparing = false
         // The role or the journal may have changed while charon made its list.
-        guard let listing, let version, awaitedPlan != nil, case .compare(let journal) = permission() else { return }
+        guard let listing, let version, awaitedPlan != nil, case .compare(let journal, let copied) = permission()
+        else { return }
         awaitedPlan = nil
         let plan = ReconciliationPlan(
             journal: journal, listing: listing, lackingInKernel: lackingInKernel(listing),
-            refreshesState: reason == .dropped, version: version)
+            refresh: .after(reason, copied: copied), version: version)
         // charon does not overwrite an SA in the kernel that it does not know: it fails, and deletes half of it.
         if reason == .restarted || !plan.installedChildren.isEmpty { removeLeftovers(listing) }
         terminate(plan.strangers)

@@ -212,9 +212,11 @@ extension ReplicationProcess {
     private var permission: CharonDriver.PlanPermission {
         guard isReplicating, let role else { return .later }
         // A takeover may find a charon that has just lost its SAs: it is filled before it is told to be active.
-        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : .compare(keeper.journal) }
-        return keeper.isEqual ? .compare(keeper.journal) : .later
+        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : comparison }
+        return keeper.isEqual ? comparison : .later
     }
+
+    private var comparison: CharonDriver.PlanPermission { .compare(keeper.journal, copied: keeper.copied) }
 
     /// Children that charon lists and this standby's kernel has lacked for a while: somebody took them away.
     ///
@@ -228,6 +230,7 @@ extension ReplicationProcess {
     }
 
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
+        keeper.noteCompared()
         if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         kernel?.refreshSAs()
         kernel?.advanceCounters(at: reactor.now)

@@ -55,7 +55,7 @@ extension CharonDelivery {
         case started
         /// charon started anew.
         case restarted
-        /// The kernel dropped datagrams before charon read them: message ids must be refreshed too.
+        /// The kernel dropped datagrams before charon read them.
         case dropped
         /// More waited than `Limits.deliveryQueueCount`.
         case overLimit
@@ -63,6 +63,14 @@ extension CharonDelivery {
         case copied
         /// The owner asked.
         case requested
+
+        /// Tells whether charon may have missed anything, so that the plan says everything again.
+        var isBehindLoss: Bool {
+            switch self {
+            case .started, .restarted, .dropped, .overLimit: true
+            case .copied, .requested: false
+            }
+        }
     }
 
     /// Counters; raw values are their names.

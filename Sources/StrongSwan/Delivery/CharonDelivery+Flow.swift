@@ -49,10 +49,13 @@ extension CharonDelivery {
         }
     }
 
-    /// Starts a comparison; what waits is dropped, for the plan will contain it.
+    /// Starts a comparison; the SAs that wait will be part of the plan.
     mutating func plan(_ reason: PlanReason, _ now: Instant, _ actions: inout [Action]) {
-        queue.removeAll()
         held.removeAll()
+        if !reason.isBehindLoss {
+            held.append(contentsOf: queue.lazy.compactMap { if case .record(let record) = $0 { record } else { nil } })
+        }
+        queue.removeAll()
         (sentSequence, sentRole) = (nil, nil)
         wantsPlan = false
         phase = .planning(reason: reason, stage: .draining)

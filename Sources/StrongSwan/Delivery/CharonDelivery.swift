@@ -17,7 +17,8 @@ public import Primitives
 ///     └──────┘ ◄────────────────────────────────────── charon lost ─────────────────────┘
 ///
 /// Planning: wait until charon's queue is empty and its last message worked off, have its SAs listed and compared with
-/// the journal, deliver the difference. Records that arrive meanwhile are in the journal, hence in the plan.
+/// the journal, deliver the difference. SAs that come and go meanwhile are in the journal, hence in the plan; what else
+/// is said of standing ones meanwhile is delivered before it.
 /// Roles: SEGMENT_DROP makes charon active, SEGMENT_TAKE passive; STATUS each second keeps it there
 /// (reference ipsec-ha §1.7), and says nothing between a decided and a delivered takeover.
 public struct CharonDelivery: Sendable {
@@ -45,7 +46,8 @@ public struct CharonDelivery: Sendable {
     var phase = Phase.unknown
     var version: HAVersion?
     var queue = Deque<Item>()
-    /// Records that arrived while planning; part of the plan unless it is cancelled.
+    /// Records that waited when planning began, or arrived since; those that add or end SAs are part of the plan unless
+    /// it is cancelled.
     var held = Deque<CharonRecord>()
     var wantsPlan = false
     var isObserving = false
@@ -137,7 +139,10 @@ public struct CharonDelivery: Sendable {
     }
 
     private mutating func hold(_ record: CharonRecord) {
-        if held.count < Limits.deliveryQueueCount { held.append(record) }
+        if held.count < Limits.deliveryQueueCount { return held.append(record) }
+        guard case .planning(_, let stage) = phase else { return }
+        // What is not kept must be refreshed.
+        phase = .planning(reason: .overLimit, stage: stage)
     }
 
     private mutating func decide(_ isActive: Bool, _ now: Instant, _ actions: inout [Action]) {
@@ -156,6 +161,10 @@ public struct CharonDelivery: Sendable {
     }
 
     private mutating func adopt(_ plan: ReconciliationPlan, _ now: Instant, _ actions: inout [Action]) {
+        // The plan lists SAs; what became of those that stand is behind these records, and older than the plan's own.
+        if case .planning(let reason, _) = phase, !reason.isBehindLoss {
+            queue.append(contentsOf: held.lazy.filter { $0.message.refreshes }.map { .record($0) })
+        }
         held.removeAll()
         phase = .flowing
         // SAs that reach an active charon would stay passive: only a change of the segment moves them.

@@ -43,6 +43,14 @@ public struct HAMessage: Sendable, Equatable {
         }
     }
 
+    /// Tells whether the message changes a standing IKE SA, and may be delivered again, as long as none goes back.
+    var refreshes: Bool {
+        switch kind {
+        case .ikeUpdate, .ikeMessageIDInitiator, .ikeMessageIDResponder, .ikeInitializationVector: !isPeerMove
+        default: false
+        }
+    }
+
     /// The wire version of the bytes.
     public internal(set) var version: HAVersion
     /// The message type.

@@ -31,6 +31,8 @@ public struct JournalKeeper: Sendable {
     public private(set) var isEqual = false
     /// Outbound SPIs of the children that are on their way to charon, and may be in the kernel only later.
     public private(set) var undelivered: Set<UInt32> = []
+    /// The standing IKE SAs that copies have changed since charon was compared last.
+    public private(set) var copied = StateRefresh.none
     private var incoming: CharonJournal?
     private var acknowledgements: Deque<(local: UInt64, wire: UInt64)> = []
     private var waiting: [HAMessage] = []
@@ -88,6 +90,7 @@ public struct JournalKeeper: Sendable {
             hasCopyBegun = false
             return false
         }
+        copied = isAuthoritative ? copied.joined(with: copy.changes(of: journal)) : .all
         journal = copy
         isEqual = true
         isAuthoritative = true
@@ -113,6 +116,9 @@ public struct JournalKeeper: Sendable {
         if wire != nil, isAcknowledged { undelivered = [] }
         return wire
     }
+
+    /// charon was compared with the journal, and is brought what was found.
+    public mutating func noteCompared() { copied = .none }
 
     /// charon has read everything that it was sent, or is gone with what it had not read.
     public mutating func noteNothingUndelivered() { undelivered = [] }

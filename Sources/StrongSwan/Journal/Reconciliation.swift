@@ -1,5 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// The standing IKE SAs of which charon may have missed message ids and updates.
+public enum StateRefresh: Sendable, Equatable {
+    /// It was told everything.
+    case none
+    /// Those of which another journal says something else than the one that charon was told.
+    case some(Set<IKESPIPair>)
+    /// Nobody knows what it was told.
+    case all
+
+    func contains(_ spis: IKESPIPair) -> Bool {
+        switch self {
+        case .none: false
+        case .some(let changed): changed.contains(spis)
+        case .all: true
+        }
+    }
+
+    /// What charon may have missed, where a comparison is made for `reason` and `copied` is what copies have changed.
+    public static func after(_ reason: CharonDelivery.PlanReason, copied: StateRefresh) -> StateRefresh {
+        if reason.isBehindLoss { return .all }
+        return reason == .copied ? copied : .none
+    }
+}
+
 /// What makes a passive charon's SAs equal to the journal's.
 public struct ReconciliationPlan: Sendable, Equatable {
     /// Deletions to deliver first; after them charon holds nothing that the journal lacks.
@@ -20,12 +44,12 @@ public struct ReconciliationPlan: Sendable, Equatable {
 
     /// Compares a passive charon's listing with the journal.
     ///
-    /// The listing must have been asked for after charon's queue was seen empty. `refreshesState` delivers message
-    /// ids and last updates of standing SAs too, for use after datagrams were lost; `version` is the local charon's.
+    /// The listing must have been asked for after charon's queue was seen empty. What charon may have missed of standing
+    /// SAs, message ids and last updates, is delivered for those of `refresh`; `version` is the local charon's.
     /// What charon lists of `lackingInKernel` somebody took from the kernel: it is deleted and installed anew.
     public init(
         journal: CharonJournal, listing: [ListedIKE], lackingInKernel: Set<ChildSPIPair> = [],
-        refreshesState: Bool = false, version: HAVersion
+        refresh: StateRefresh = .none, version: HAVersion
     ) {
         throughSequence = journal.lastSequence
         let expected = journal.expected
@@ -46,15 +70,14 @@ public struct ReconciliationPlan: Sendable, Equatable {
         }
         for (spis, node) in journal.nodes where node.parent == nil {
             reconcile(
-                family: journal.subtree(of: spis), of: journal, expected, listed, lackingInKernel, refreshesState,
-                version)
+                family: journal.subtree(of: spis), of: journal, expected, listed, lackingInKernel, refresh, version)
         }
         records.sort { $0.sequence < $1.sequence }
     }
 
     private mutating func reconcile(
         family: [IKESPIPair], of journal: CharonJournal, _ expected: LiveSet, _ listed: [IKESPIPair: ListedIKE],
-        _ lackingInKernel: Set<ChildSPIPair>, _ refreshesState: Bool, _ version: HAVersion
+        _ lackingInKernel: Set<ChildSPIPair>, _ refresh: StateRefresh, _ version: HAVersion
     ) {
         let holders = family.filter { expected.ikeSAs[$0] != nil }
         var missing: [CharonRecord] = []
@@ -75,7 +98,7 @@ public struct ReconciliationPlan: Sendable, Equatable {
                         && (expected.childSAs[$0.spis] != holder || lackingInKernel.contains($0.spis))
                 }
                 .map { .childDelete(ike.identity, inboundSPI: $0.spis.inbound, version: version) }
-            if refreshesState { missing += node.refreshable }
+            if refresh.contains(holder) { missing += node.refreshable }
         }
         for member in family {
             for record in journal.nodes[member]?.children.values ?? [:].values {
@@ -159,5 +182,28 @@ extension JournalNode {
             lastUpdate ?? firstUpdate, virtualAddressUpdate, messageIDInitiator, messageIDResponder,
             initializationVector,
         ].compactMap { $0 }
+    }
+}
+
+extension CharonJournal {
+    /// The IKE SAs of both journals of which `other` has other message ids or updates.
+    func changes(of other: CharonJournal) -> Set<IKESPIPair> {
+        var changed: Set<IKESPIPair> = []
+        for (spis, node) in nodes {
+            guard let before = other.nodes[spis] else { continue }
+            let isSame = node.refreshable.elementsEqual(before.refreshable) { $0.message.bytes == $1.message.bytes }
+            if !isSame { changed.insert(spis) }
+        }
+        return changed
+    }
+}
+
+extension StateRefresh {
+    func joined(with changed: Set<IKESPIPair>) -> StateRefresh {
+        switch self {
+        case .none: .some(changed)
+        case .some(let before): .some(before.union(changed))
+        case .all: .all
+        }
     }
 }
