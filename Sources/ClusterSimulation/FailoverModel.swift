@@ -269,7 +269,9 @@ final class FailoverModel: ProcessModel {
         case .stateChanged(let from, let to, let reason):
             simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
             simulation.checker.stateChanged(of: node, from: from, to: to)
-        case .proveReception: pending.append(.receptionProven)
+        case .proveReception:
+            pending.append(simulation.lan.hearsNeighbours(node) ? .receptionProven : .nothingReceived)
+        case .markReception: break
         case .drainReceived:
             takeReceived()
             pending.append(.drained)

@@ -49,6 +49,11 @@ final class LAN {
         node.kernel.hasCarrier && !isPortDead[node.index] && !simulation.chance(lossPercent)
     }
 
+    /// Whether anything that neighbours send for each other comes to this node.
+    func hearsNeighbours(_ node: Node) -> Bool {
+        node.kernel.hasCarrier && !isPortDead[node.index] && lossPercent < 100
+    }
+
     /// Gratuitous ARP: what matters of it is whose port the switch and the neighbours learn.
     func announce(from node: Node) { learn(node) }
 

@@ -33,8 +33,11 @@ public enum GroupAction: Hashable, Sendable, Encodable {
     case stateChanged(from: HSRPState, to: HSRPState, reason: String)
     /// Hand in everything that was received, then `drained`, before anything is sent.
     case drainReceived
-    /// Find out whether anything at all was received on the interface since it came up; then `receptionProven`.
+    /// Find out whether anything at all was received on the interface since it came up or was marked; answer with
+    /// `receptionProven` or `nothingReceived`.
     case proveReception
+    /// From here on it counts whether anything is received.
+    case markReception
     /// Add one to a named counter.
     case count(StaticName)
     /// Write a log line.

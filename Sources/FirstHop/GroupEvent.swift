@@ -10,6 +10,8 @@ public enum GroupEvent: Hashable, Sendable, Codable {
     case fitnessChanged(isFit: Bool)
     /// The group that this one follows is in that state.
     case leaderChanged(HSRPState)
+    /// The group that this one follows hears nobody, or somebody again.
+    case leaderIsolationChanged(isCutOff: Bool)
     /// All groups that follow this one could be Active, or not all of them.
     case followersChanged(areReady: Bool)
     /// A message arrived whose group is this one.
@@ -37,10 +39,20 @@ public enum GroupEvent: Hashable, Sendable, Codable {
     case drained
     /// How the probe asked for by `probe` ended.
     case probeFinished(ProbeResult)
-    /// Something was received on the interface since it came up (an answer to `proveReception`).
+    /// Something was received on the interface since it came up or `markReception` (an answer to `proveReception`).
     case receptionProven
+    /// Nothing was (the other answer).
+    case nothingReceived
     /// This node's own replication process does not answer, or answers again; while it is silent, its last status is old.
     case replicationSilenceChanged(isSilent: Bool)
     /// A deadline may have passed; calling too early is harmless.
     case deadlineReached
+
+    /// Whether the group that this one follows is what has changed.
+    public var isOfLeader: Bool {
+        switch self {
+        case .leaderChanged, .leaderIsolationChanged: true
+        default: false
+        }
+    }
 }

@@ -15,6 +15,7 @@ extension GroupMachine {
             if isPeerActive { peerActiveAt = now }
             isPeerActive = false
             awaitsGreeting = false
+            checkReach(at: now, actions: &actions)
         }
         if status.isAssociationUp, !wasUp {
             // A new session counts its terms anew; the question tells the peer ours and brings its own.
@@ -264,7 +265,10 @@ extension GroupMachine {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
             // What comes before the answer to our greeting may have been said before it took the role again.
-            if !isActive, !awaitsGreeting { followFormerActive(at: now, actions: &actions) }
+            if !isActive, !awaitsGreeting {
+                endIsolation(reason: "the peer is not Active", at: now, actions: &actions)
+                followFormerActive(at: now, actions: &actions)
+            }
             // Said unasked, and yet what a Standby that calls the Active silent wants to know.
             guard isActive, case .questioning(let hint, _, _) = phase, hint == .activeSilent || hint == .activeResigned
             else { return }

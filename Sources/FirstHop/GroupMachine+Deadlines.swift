@@ -17,6 +17,7 @@ extension GroupMachine {
         guard phase != .draining, !isCatchingUp else { return next }
         consider(phaseDeadline)
         consider(segmentDeadline)
+        consider(isolationDeadline)
         consider(leaseDeadline)
         consider(announcements.first)
         consider(helloDeadline)
@@ -104,6 +105,7 @@ extension GroupMachine {
         }
         guard phase != .draining, !isCatchingUp else { return }
         reachSegmentDeadlines(at: now, actions: &actions)
+        if isDue(isolationDeadline, at: now) { reachIsolationDeadline(at: now, actions: &actions) }
         if isDue(phaseDeadline, at: now) { endPhase(at: now, actions: &actions) }
         if isDue(fenceHeldUntil, at: now) {
             lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
@@ -153,6 +155,7 @@ extension GroupMachine {
         if awaitsReception(at: now, actions: &actions) { return }
         standbyDeadline = nil
         standbyRouter = nil
+        checkReach(at: now, actions: &actions)
         apply(.standbyExpired, reason: "no Standby heard", at: now, actions: &actions)
     }
 
@@ -266,7 +269,7 @@ extension GroupMachine {
             actions.append(.publishRole(isActive: true, term: roleTerm))
         }
         renewLease(at: now, actions: &actions)
-        announce(actions: &actions)
+        if !isCutOff { announce(actions: &actions) }
         sendHello(at: now, actions: &actions)
         proclaim(actions: &actions)
     }

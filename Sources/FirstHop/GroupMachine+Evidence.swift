@@ -60,6 +60,7 @@ extension GroupMachine {
             segment.owedNonce = nil
             giveEvidence(nonce, at: now, actions: &actions)
         }
+        judgeReach(by: result, at: now, actions: &actions)
         if segment.isActiveDoubted { judgeDoubtedActive(at: now, actions: &actions) }
         guard segment.isOwnDoubted else { return }
         if result == .unanswered {

@@ -314,7 +314,7 @@ extension GroupMachine {
     }
 
     mutating func sendHello(at now: Instant, actions: inout [GroupAction]) {
-        actions.append(.send(message(.hello), fromVirtualMAC: state == .active))
+        actions.append(.send(message(.hello), fromVirtualMAC: state == .active && !isCutOff))
         lastHelloSentAt = now
         scheduleHello(at: now)
     }

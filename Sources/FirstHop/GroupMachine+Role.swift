@@ -38,6 +38,7 @@ extension GroupMachine {
         hasYieldedToOperator = false
         hasLoggedLostHellos = false
         (otherActive, owesAnnouncement) = (nil, false)
+        reach = .heard
         (segment.isActiveDoubted, segment.isOwnDoubted, segment.nextProbeAt) = (false, false, nil)
         stateChangeCount += 1
         lastStateChangeAt = now
@@ -76,6 +77,12 @@ extension GroupMachine {
         let fault = isReplicationSilent ? "does not answer" : "is gone"
         actions.append(
             .log(.warning, "the fence goes up: SAs are on their way to the IKE daemon, and replication \(fault)"))
+    }
+
+    mutating func noteReplicationSilence(_ isSilent: Bool, actions: inout [GroupAction]) {
+        isReplicationSilent = isSilent
+        settleReplicationDebt(wasRoleTaken: redundancy.isRoleTaken, actions: &actions)
+        openFence(reason: "replication answers again", actions: &actions)
     }
 
     /// Tells the peer role and term unasked: its own next takeover is a later one then.
@@ -118,7 +125,8 @@ extension GroupMachine {
 
     /// Lowers the fence of an Active if nothing is to be waited for any more.
     mutating func openFence(reason: String, actions: inout [GroupAction]) {
-        guard state == .active, isFenceUp, phase != .draining, fenceHeldUntil == nil, !awaitsReplication else { return }
+        guard state == .active, isFenceUp, phase != .draining, fenceHeldUntil == nil, !awaitsReplication, !isCutOff
+        else { return }
         lowerFence(actions: &actions)
         actions.append(.log(.notice, "fence lowered: \(reason)"))
     }
@@ -288,6 +296,7 @@ extension GroupMachine {
         standbyRouter = nil
         // Whoever follows may die before it is heard, and its kernel lives for a lease.
         listeningSince = now
+        reach = .heard
         move(to: target, reason: reason, at: now, actions: &actions)
     }
 

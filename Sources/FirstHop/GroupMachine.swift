@@ -111,6 +111,10 @@ public struct GroupMachine: Sendable {
     /// When any hello was heard last.
     var lastHeardAt: Instant?
     var segment = SegmentWatch()
+    /// Whether this Active hears anybody.
+    var reach = Reach.heard
+    /// The same of the group that this one follows.
+    var isLeaderCutOff = false
     var announcements: [Instant] = []
     var lowerMACAt: Instant?
     var resigns: [Instant] = []
@@ -245,12 +249,15 @@ public struct GroupMachine: Sendable {
             finishDraining(at: now, actions: &actions)
         case .probeFinished(let result):
             finishProbe(result, at: now, actions: &actions)
+        case .leaderIsolationChanged(let isCutOff):
+            followIsolation(isCutOff: isCutOff, at: now, actions: &actions)
         case .receptionProven:
             openGate(at: now)
+            regainReach(at: now)
+        case .nothingReceived:
+            loseReach(at: now, actions: &actions)
         case .replicationSilenceChanged(let isSilent):
-            isReplicationSilent = isSilent
-            settleReplicationDebt(wasRoleTaken: redundancy.isRoleTaken, actions: &actions)
-            openFence(reason: "replication answers again", actions: &actions)
+            noteReplicationSilence(isSilent, actions: &actions)
         case .deadlineReached:
             break
         }

@@ -365,7 +365,8 @@ private func hotStandby(
         status.hasUndelivered = true
         var router = hotStandby(status)
         _ = router.at(20_500, .roleMessageReceived(.released, term: 3))
-        #expect(router.at(20_501, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])
+        #expect(router.at(20_501, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == ["mark", "probe"])
+        _ = router.at(20_502, .probeFinished(.answered))
         status = RedundancyStatus(isStateful: true)
         status.areNumbersStale = true
         #expect(router.at(20_502, .redundancyChanged(status)).steps == [])
@@ -381,7 +382,10 @@ private func hotStandby(
             var router = hotActive(status)
             var lost = status
             (lost.isAssociationUp, lost.isPeerHot, lost.isLocalHot, lost.isRoleTaken) = (false, false, false, false)
-            #expect(router.at(25_100, .redundancyChanged(lost)).steps == (hasUndelivered ? ["raise fence"] : []))
+            #expect(
+                router.at(25_100, .redundancyChanged(lost)).steps == ["mark", "probe"]
+                    + (hasUndelivered ? ["raise fence"] : []))
+            _ = router.at(25_101, .probeFinished(.answered))
             #expect(router.machine.hasRole && router.machine.isFenceUp == hasUndelivered)
             #expect(router.at(25_200, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])
             var back = RedundancyStatus(isStateful: true)

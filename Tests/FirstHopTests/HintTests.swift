@@ -206,6 +206,7 @@ import Testing
             var status = router.machine.redundancy
             status.isAssociationUp = false
             _ = router.at(25_050, .redundancyChanged(status))
+            _ = router.at(25_051, .probeFinished(.answered))
             #expect(router.hear(25_100, .active, priority: 255, from: Router.peer).steps == [])
             #expect(router.hear(25_200, .coup, .standby, priority: 255, from: Router.peer).steps == [])
             status.isAssociationUp = true

@@ -184,6 +184,7 @@ extension [GroupAction] {
             case .publishRole(let isActive, let term): "publish \(isActive ? "active" : "standby") term \(term)"
             case .stateChanged(let from, let to, _): "\(from.name) -> \(to.name)"
             case .proveReception: "proof?"
+            case .markReception: "mark"
             case .drainReceived: "drain"
             case .switchoverRefused(let code, _): "refused \(code)"
             case .switchoverFinished(let milliseconds): "finished in \(milliseconds) ms"

@@ -101,7 +101,8 @@ struct ReplayTests {
             GroupSettings(
                 group: 1, interfacePrefix: IPPrefix(address: IPAddress(10, 1, 0, 3), length: 24),
                 virtualAddress: nil)),
-        .sendFailed, .sendSucceeded, .drained, .deadlineReached,
+        .sendFailed, .sendSucceeded, .drained, .deadlineReached, .leaderIsolationChanged(isCutOff: true),
+        .nothingReceived,
     ]
 
     @Test("every event of a group comes back as it went", arguments: groupEvents)

@@ -42,13 +42,15 @@ extension FailoverNode {
             if let leader = leader(of: group) { tellReadiness(to: leader) }
             return
         }
-        for follower in followers(of: group) where follower.machine.leaderState != group.machine.state {
-            follower.handle(.leaderChanged(group.machine.state))
+        for follower in followers(of: group) {
+            let (state, isCutOff) = (group.machine.state, group.machine.isCutOff)
+            if follower.machine.leaderState != state { follower.handle(.leaderChanged(state)) }
+            if follower.machine.isCutOff != isCutOff { follower.handle(.leaderIsolationChanged(isCutOff: isCutOff)) }
         }
     }
 
     func willStep(_ group: GroupRunner, by event: GroupEvent) {
-        if case .leaderChanged = event { return }
+        if event.isOfLeader { return }
         leader(of: group)?.handle(.deadlineReached)
     }
 

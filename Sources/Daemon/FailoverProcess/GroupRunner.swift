@@ -160,7 +160,7 @@ final class GroupRunner {
         rearm()
         if machine.virtualAddress != address { surroundings.fencesChanged() }
         if self.held != held { surroundings.holdingChanged() }
-        guard case .leaderChanged = event else { return tell() }
+        guard event.isOfLeader else { return tell() }
         // The leader may be in the middle of giving its role away.
         surroundings.reactor.schedule(at: Reactor.now()) { [weak self] in self?.tell() }
     }
@@ -394,7 +394,10 @@ final class GroupRunner {
                 // A kernel that does not count cannot prove anything; the group must not wait for ever.
                 return pending.append(.receptionProven)
             }
-            if now > receivedBefore ?? 0 { pending.append(.receptionProven) }
+            pending.append(now > receivedBefore ?? 0 ? .receptionProven : .nothingReceived)
+        case .markReception:
+            guard let interfaceIndex else { return }
+            receivedBefore = kernel.receivedPackets(interfaceIndex)
         case .count(let name): surroundings.count(name.description)
         case .log(let level, let text):
             lines.append("%HSRP-\(level == .warning ? 4 : 6)-NOTE: \(key.interface) Grp \(key.number) \(text)")
