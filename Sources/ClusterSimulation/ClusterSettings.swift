@@ -15,6 +15,8 @@ struct ClusterSettings: Hashable, Sendable {
     var decrement: Int? = 10
     var trackUpDelaySeconds = 0
     var isStateful = true
+    /// The tunnels end at an IPv6 virtual address; of that only what the kernel sends differs here.
+    var isIPv6 = false
     var tunnelCount = 2
     var packetsPerSecond: UInt64 = 200
     /// `replay-interval outbound`.

@@ -6,7 +6,8 @@ import StrongSwan
 
 /// What a node's kernel holds of ours: fence, virtual address with its lease, virtual MAC's interface, SAs.
 ///
-/// An ESP packet leaves a node iff the fence is down and the virtual address is there (IPv4), whoever asks for it.
+/// An ESP packet leaves a node iff the fence is down and the virtual address is there, whoever asks for it. From an IPv6
+/// address it leaves whether that is there or not, as long as the fence is down and the leased routes stand.
 final class Kernel: ProcessModel {
     private(set) var isFenceUp = false
     private(set) var hasAddress = false
@@ -31,13 +32,15 @@ final class Kernel: ProcessModel {
     /// Rises when a VPN peer's packet comes in.
     var inboundState: UInt64 = 0
     private var expiry: UInt64 = 0
+    private var routeExpiry: UInt64 = 0
     private var expiryCheckAt: UInt64?
 
     init(node: Node) { super.init(name: "kernel", node: node) }
 
     /// Whether ESP leaves this node.
     var isEmitting: Bool {
-        node.isPowered && !node.isPaused && hasCarrier && hasAddress && !isFenceUp
+        guard node.isPowered, !node.isPaused, hasCarrier, !isFenceUp else { return false }
+        return simulation.settings.isIPv6 ? simulation.now < routeExpiry : hasAddress
     }
 
     func clear() {
@@ -45,6 +48,7 @@ final class Kernel: ProcessModel {
         hasAddress = false
         isMACUp = false
         expiryCheckAt = nil
+        routeExpiry = 0
         outbound = []
         inbound = []
     }
@@ -88,6 +92,18 @@ final class Kernel: ProcessModel {
         if expiryCheckAt == nil { checkExpiry(at: expiry) }
     }
 
+    /// IPv6: lets the virtual address's packets through for so long.
+    func leaseRoutes(seconds: Int) {
+        guard simulation.settings.isIPv6, !refuses("lease routes") else { return }
+        routeExpiry = node.clock.global(for: node.clock.local(at: simulation.now) + .seconds(seconds))
+        simulation.checker.kernelChanged()
+        simulation.schedule(at: routeExpiry, for: self) { [self] in
+            guard routeExpiry <= simulation.now else { return }
+            simulation.note("\(node.name): the leased routes are over")
+            simulation.checker.kernelChanged()
+        }
+    }
+
     func deleteAddress() {
         guard hasAddress, !refuses("delete the address") else { return }
         hasAddress = false
@@ -110,7 +126,10 @@ final class Kernel: ProcessModel {
     }
 
     /// The machine slept: the lease has slept too.
-    func noteSkip(_ length: UInt64) { expiry += length }
+    func noteSkip(_ length: UInt64) {
+        expiry += length
+        if routeExpiry > 0 { routeExpiry += length }
+    }
 
     private func checkExpiry(at time: UInt64) {
         expiryCheckAt = time

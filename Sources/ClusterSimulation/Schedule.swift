@@ -14,6 +14,8 @@ public struct Schedule: Sendable {
     static let leastFaults = 5
     /// From this seed on there are thefts and reloads too; seeds before it keep the faults that they have had.
     static let firstSeedOfAllFaults: UInt64 = 10_000_000
+    /// From this seed on every second schedule has an IPv6 virtual address.
+    static let firstSeedOfIPv6: UInt64 = 20_000_000
     /// The time in which faults begin.
     static let faultMilliseconds: UInt64 = 25_000
 
@@ -29,6 +31,7 @@ public struct Schedule: Sendable {
         self.seed = seed
         var random = SplitMix64(seed: seed)
         settings = ClusterSettings.random(using: &random)
+        settings.isIPv6 = seed >= Self.firstSeedOfIPv6 && seed % 2 == 1
         let count = Int.random(in: Self.leastFaults...9, using: &random)
         // Now and then faults fall into each other's time; sometimes they are far apart.
         let span = Bool.random(using: &random) ? Self.faultMilliseconds : Self.faultMilliseconds / 5
