@@ -136,13 +136,16 @@ final class Checker {
 
     // MARK: The role
 
-    func stateChanged(of node: Node, from: HSRPState, to: HSRPState) {
+    func stateChanged(of node: Node, from: HSRPState, to: HSRPState, reason: String) {
         guard simulation.settings.isStateful else { return }
         if from == .active { checkYielding(node) }
         guard to == .active else { return }
         // A process that was started anew goes on in the role that its node has had all the time, and takes nothing.
         let roleTerm = node.failover.machine.roleTerm
         if node.replication.role == ReplicationModel.Role(isActive: true, term: roleTerm) { return }
+        if reason == "resumed after a restart" { return }
+        // Behind its held fence it takes the address alone; that nobody sends beside it is looked at when the fence falls.
+        if reason == "the Active is silent", node.failover.machine.isFenceUp { return }
         for other in simulation.nodes where other !== node {
             let machine = other.failover.machine
             guard other.isPowered, !other.isPaused, other.failover.isAlive, !other.failover.isStalled,

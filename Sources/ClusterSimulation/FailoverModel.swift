@@ -252,11 +252,14 @@ final class FailoverModel: ProcessModel {
         switch action {
         case .send(let message, let fromVirtualMAC): send(message, fromVirtualMAC: fromVirtualMAC)
         case .raiseFence: request { $0.setFence(true) }
-        case .lowerFence: request { $0.setFence(false) }
+        case .lowerFence:
+            leaseRoutes()
+            request { $0.setFence(false) }
         case .raiseMAC: request { $0.setMAC(true) }
         case .lowerMAC: request { $0.setMAC(false) }
         case .addAddress(_, let seconds), .renewLease(_, let seconds):
             request { $0.holdAddress(leaseSeconds: seconds) }
+            if !machine.isFenceUp { leaseRoutes() }
         case .deleteAddress: request { $0.deleteAddress() }
         case .announce: simulation.lan.announce(from: node)
         case .probe: probe()
@@ -268,7 +271,7 @@ final class FailoverModel: ProcessModel {
             tellReplication(.roleChanged(isActive: isActive, isFenced: machine.isFenceUp, term: term))
         case .stateChanged(let from, let to, let reason):
             simulation.note("\(node.name): \(from.name) -> \(to.name) (\(reason))")
-            simulation.checker.stateChanged(of: node, from: from, to: to)
+            simulation.checker.stateChanged(of: node, from: from, to: to, reason: reason)
         case .proveReception:
             pending.append(simulation.lan.hearsNeighbours(node) ? .receptionProven : .nothingReceived)
         case .markReception: break
@@ -282,6 +285,12 @@ final class FailoverModel: ProcessModel {
             simulation.note("\(node.name): switchover took \(milliseconds) ms")
         case .stopped: node.supervisor.after(50_000) { [node] in node.supervisor.stopped(.failover) }
         }
+    }
+
+    /// Mirrors GroupRunner.swift `leaseRoutes`.
+    private func leaseRoutes() {
+        guard simulation.settings.isIPv6 else { return }
+        request { [seconds = machine.settings.leaseSeconds] in $0.leaseRoutes(seconds: seconds) }
     }
 
     /// Asks the kernel for something, which a slow one takes its time for, whatever the process does meanwhile; later

@@ -131,6 +131,16 @@ extension ReplicationModel {
         drive(.countersTaken(counters.report(number: session.lastCounterReport + 1)))
     }
 
+    /// Mirrors ReplicationSession.swift.
+    private func reportCountersSoon() {
+        guard !isReportingSoon else { return }
+        isReportingSoon = true
+        after(20 * millisecond) { [unowned self] in
+            isReportingSoon = false
+            reportCounters()
+        }
+    }
+
     /// Mirrors ReplicationNumbers.swift.
     func raiseStaleNumbers() {
         guard counters.areStale(at: now) else { return }
@@ -195,10 +205,11 @@ extension ReplicationModel {
     func refreshSAs() { counters.observe(kernel.outboundSAs()) }
 
     /// Mirrors KernelTables.swift `advanceCounters`.
-    func advanceCounters(only identity: SAIdentity? = nil) {
+    @discardableResult
+    func advanceCounters(only identity: SAIdentity? = nil) -> Bool {
         let isInherited = identity.map { inheritedSPIs.contains($0.spi) || charon.hasForeignQueue } ?? false
-        guard role?.isActive == false || isInherited else { return }
-        _ = write(counters.writes(at: now, only: identity))
+        guard role?.isActive == false || isInherited else { return false }
+        return write(counters.writes(at: now, only: identity))
     }
 
     /// Whether all of them were taken; what is gone sends nothing.
@@ -220,7 +231,7 @@ extension ReplicationModel {
     func noteAdded(_ spi: UInt32) {
         if let sa = kernel.outboundSA(spi) {
             counters.observe(sa)
-            advanceCounters(only: sa.identity)
+            if advanceCounters(only: sa.identity), role?.isActive == true { reportCountersSoon() }
         }
         settle()
     }

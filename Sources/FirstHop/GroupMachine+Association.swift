@@ -27,6 +27,7 @@ extension GroupMachine {
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
             reunite(at: now, actions: &actions)
+            holdFenceForGreeting(at: now)
         }
         if isPeerMachineGone {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
@@ -223,6 +224,7 @@ extension GroupMachine {
         guard state != .active, case .questioning(let hint, let own, _) = phase, own < nonce,
             hint == .activeSilent || hint == .activeResigned
         else { return }
+        isGreetingOutbid = true
         askOnceMore(at: now)
     }
 
@@ -233,6 +235,12 @@ extension GroupMachine {
     private mutating func askOnceMore(at now: Instant) {
         phase = .settled
         activeDeadline = now
+    }
+
+    /// An Active that does not send yet can wait for what the peer says in this session: it may be Active as well.
+    private mutating func holdFenceForGreeting(at now: Instant) {
+        guard state == .active, isFenceUp, fenceHeldUntil == nil else { return }
+        fenceHeldUntil = now + GroupTiming.evidenceWait
     }
 
     /// A nonce that also decides between two who claim the role at one time: by priority, and then by chance.
@@ -266,13 +274,11 @@ extension GroupMachine {
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
             // What comes before the answer to our greeting may have been said before it took the role again.
             if !isActive, !awaitsGreeting {
-                endIsolation(reason: "the peer is not Active", at: now, actions: &actions)
+                // Its fence is up by now, whatever its kernel did before.
+                endWaiting(reason: "the peer is not Active", at: now, actions: &actions)
                 followFormerActive(at: now, actions: &actions)
             }
-            // Said unasked, and yet what a Standby that calls the Active silent wants to know.
-            guard isActive, case .questioning(let hint, _, _) = phase, hint == .activeSilent || hint == .activeResigned
-            else { return }
-            return settle(hint, isActive: true, term: term, at: now, actions: &actions)
+            return settleUnasked(isActive: isActive, term: term, at: now, actions: &actions)
         }
         guard case .questioning(let hint, nonce, _) = phase else {
             if nonce == proofNonce { return }
@@ -280,6 +286,17 @@ extension GroupMachine {
             return
         }
         settle(hint, isActive: isActive, term: term, at: now, actions: &actions)
+    }
+
+    /// Said unasked, and yet what is asked: by a Standby that calls the Active silent, or by an Active that heard another.
+    private mutating func settleUnasked(isActive: Bool, term: UInt64, at now: Instant, actions: inout [GroupAction]) {
+        guard case .questioning(let hint, _, _) = phase else { return }
+        switch (hint, isActive) {
+        case (.activeSilent, true), (.activeResigned, true), (.otherActive, false), (.coup, false):
+            settle(hint, isActive: isActive, term: term, at: now, actions: &actions)
+        case (.activeSilent, false), (.activeResigned, false), (.otherActive, true), (.coup, true):
+            break
+        }
     }
 
     /// The peer has said whether what the LAN told is true.

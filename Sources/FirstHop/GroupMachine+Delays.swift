@@ -60,7 +60,9 @@ extension GroupMachine {
         return true
     }
 
+    /// Something was received: neither Listen nor an Active that was cut off waits any longer for that.
     mutating func openGate(at now: Instant) {
+        regainReach(at: now)
         if case .waiting = gate, state == .listen {
             activeDeadline = now
             standbyDeadline = now

@@ -101,17 +101,19 @@ extension GroupMachine {
                 // Another Active is heard.
                 reach = .returning(until: fenceHeldUntil)
             } else {
-                endIsolation(reason: "no other Active is heard", at: now, actions: &actions)
+                endWaiting(reason: "no other Active is heard", at: now, actions: &actions)
             }
         }
     }
 
-    /// The peer says that it is not Active.
-    mutating func endIsolation(reason: String, at now: Instant, actions: inout [GroupAction]) {
-        guard isCutOff, !settings.isFollower else { return }
+    /// Nobody else is Active: an end to every wait for another one.
+    mutating func endWaiting(reason: String, at now: Instant, actions: inout [GroupAction]) {
+        guard !settings.isFollower else { return }
+        let wasCutOff = isCutOff
         reach = .heard
+        lowerHeldFence(reason: reason, at: now, actions: &actions)
         openFence(reason: reason, actions: &actions)
-        showItself(at: now, actions: &actions)
+        if wasCutOff { showItself(at: now, actions: &actions) }
     }
 
     /// The group that this one follows is cut off, or no longer.

@@ -128,7 +128,7 @@ public struct GroupMachine: Sendable {
     var greetingNonce: UInt64?
     /// The greeting is not answered: what comes may have been said long before.
     var awaitsGreeting = false
-    /// The peer has put a better claim since this node greeted it, and was told that it is free to follow.
+    /// The peer has put a better claim in this session, and was told that it is free to follow.
     var isGreetingOutbid = false
     /// The last question for a sign of life, and when it was asked.
     var proofNonce: UInt64?
@@ -253,7 +253,6 @@ public struct GroupMachine: Sendable {
             followIsolation(isCutOff: isCutOff, at: now, actions: &actions)
         case .receptionProven:
             openGate(at: now)
-            regainReach(at: now)
         case .nothingReceived:
             loseReach(at: now, actions: &actions)
         case .replicationSilenceChanged(let isSilent):

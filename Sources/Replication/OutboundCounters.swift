@@ -44,6 +44,8 @@ public struct OutboundCounters: Sendable {
     private var lastReport: UInt64?
     /// When it was last known what others may have sent at most: by a report, or because they sent nothing.
     private var vouchedAt: Instant?
+    /// Whether this process knows how far others may have sent: by a report, or because it has raised its numbers far.
+    private var hasBeenTold = false
     /// When this node took the role, if that knowledge was too old by then.
     private var takenStaleAt: Instant?
     private var incomplete: [SAIdentity: UInt64] = [:]
@@ -165,9 +167,11 @@ public struct OutboundCounters: Sendable {
         for (identity, entry) in entries where entry.unnamedSince != nil { entries[identity]?.unnamedSince = now }
     }
 
-    /// Whether the Active may have passed a margin without our knowledge: it has not reported an SA for too long.
+    /// Whether the Active may have passed a margin without our knowledge: it has not reported an SA for too long, or what
+    /// this process found in the kernel was never reported at all.
     public func areStale(at now: Instant) -> Bool {
-        guard !entries.isEmpty, let vouchedAt else { return false }
+        guard !entries.isEmpty else { return false }
+        guard hasBeenTold, let vouchedAt else { return true }
         let oldest = entries.values.compactMap(\.unnamedSince).min().map { min($0, vouchedAt) } ?? vouchedAt
         return now.since(oldest) > settings.exposure
     }
@@ -181,6 +185,12 @@ public struct OutboundCounters: Sendable {
     ///
     /// What no report has ever told of stands where this process found it.
     public mutating func beginStaleTakeover(at now: Instant) {
+        guard hasBeenTold else {
+            // Only guesses stand there, that a successor began a margin above what is in the kernel.
+            reported = [:]
+            for identity in entries.keys { entries[identity]?.reportedSequence = nil }
+            return beginUnknownTakeover(at: now)
+        }
         takenStaleAt = now
         for (identity, entry) in entries where entry.reportedSequence == nil && reported[identity] == nil {
             entries[identity]?.margin.start(behind: entry.kernel.replay.outbound)
@@ -191,7 +201,7 @@ public struct OutboundCounters: Sendable {
     ///
     /// How far others have sent with what stands in the kernel, no report has told it: `writes` goes far behind that.
     public mutating func beginUnknownTakeover(at now: Instant) {
-        takenStaleAt = now
+        (takenStaleAt, hasBeenTold) = (now, true)
         for (identity, entry) in entries where entry.reportedSequence == nil && reported[identity] == nil {
             entries[identity]?.margin.start(behind: entry.kernel.replay.outbound)
             entries[identity]?.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings)
@@ -226,7 +236,7 @@ public struct OutboundCounters: Sendable {
         reported = incomplete
         incomplete = [:]
         lastReport = number
-        vouchedAt = now
+        (vouchedAt, hasBeenTold) = (now, true)
         for (identity, entry) in entries {
             entries[identity]?.unnamedSince = reported[identity] == nil ? entry.unnamedSince ?? now : nil
         }

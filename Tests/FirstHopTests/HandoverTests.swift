@@ -374,6 +374,30 @@ private func hotStandby(
         #expect(router.at(20_503, .redundancyChanged(status)).steps == ["lower fence"])
     }
 
+    @Test("an Active behind its fence that meets its peer again waits 100 ms for what that says")
+    func fenceWaitsForGreeting() throws {
+        for isPeerActive in [true, false, nil] {
+            var status = Router.hot
+            status.hasUndelivered = true
+            var router = hotStandby(status)
+            _ = router.at(20_500, .roleMessageReceived(.released, term: 3))
+            var lost = status
+            lost.isAssociationUp = false
+            _ = router.at(20_600, .redundancyChanged(lost))
+            status.isRoleTaken = true
+            let up = router.at(20_700, .redundancyChanged(status))
+            #expect(!up.steps.contains("lower fence"))
+            guard let isPeerActive else {
+                #expect(router.run(until: 20_800).last { $0.action == .lowerFence }?.at == 20_800)
+                continue
+            }
+            let answer = RoleMessage.answer(nonce: try #require(up.question), isActive: isPeerActive)
+            let steps = router.at(20_701, .roleMessageReceived(answer, term: isPeerActive ? 9 : 1)).steps
+            #expect(steps.contains("lower fence") == !isPeerActive)
+            #expect(router.machine.state == (isPeerActive ? .speak : .active))
+        }
+    }
+
     @Test("an Active whose replication dies fences only while SAs are on their way to the IKE daemon")
     func replicationDiesWithUndelivered() {
         for hasUndelivered in [true, false] {
@@ -440,7 +464,7 @@ private func hotStandby(
         #expect(waiting.run(until: 30_000).filter { $0.action == .lowerFence }.map(\.at) == [27_400])
     }
 
-    @Test("the waiting fence falls at once when the peer releases or its machine is gone")
+    @Test("the waiting fence falls at once when the peer says that it is not Active, or its machine is gone")
     func heldFenceFalls() {
         var status = Router.hot
         status.isAssociationUp = false
@@ -453,11 +477,10 @@ private func hotStandby(
         var told = fenced()
         var back = status
         back.isAssociationUp = true
-        for case .sendRole(.question(let nonce), _) in told.at(20_900, .redundancyChanged(back)) {
-            _ = told.at(20_900, .roleMessageReceived(.answer(nonce: nonce, isActive: false), term: 0))
-        }
+        let question = told.at(20_900, .redundancyChanged(back)).question
+        let answer = RoleMessage.answer(nonce: question ?? 0, isActive: false)
         #expect(
-            told.at(20_900, .roleMessageReceived(.released, term: 0)).steps == ["lower fence", "publish active term 1"])
+            told.at(20_901, .roleMessageReceived(answer, term: 0)).steps == ["lower fence", "publish active term 1"])
         var gone = fenced()
         var dead = status
         dead.mayPeerKernelLive = false

@@ -154,7 +154,8 @@ import Testing
         let up = router.at(26_100, .redundancyChanged(Router.hot))
         for case .sendRole(.question(let nonce), _) in up {
             let steps = router.at(26_105, .roleMessageReceived(.answer(nonce: nonce, isActive: false), term: 1)).steps
-            #expect(steps == ["lower fence", "announce", "hello Active from virtual MAC"])
+            #expect(
+                steps == ["lower fence", "publish active term 1", "announce", "hello Active from virtual MAC"])
             return
         }
         Issue.record("the peer is not asked")

@@ -257,6 +257,25 @@ import Testing
         #expect(!counters.areStale(at: at(31)))
     }
 
+    @Test("what a process finds in the kernel, and nobody ever reported, is not known: a takeover goes far behind it")
+    func foundAtStart() {
+        var counters = OutboundCounters(settings: settings, life: 5)
+        #expect(!counters.areStale(at: at(1)), "without an SA there is nothing to know")
+        counters.observe([sa(1, outbound: 77_000)])
+        counters.noteSuccessor(at: at(1))
+        _ = counters.writes(at: at(1))
+        counters.noteIdle(at: at(2))
+        #expect(counters.areStale(at: at(2)), "that nobody sends now does not tell who has")
+        var reported = counters
+        _ = reported.take(report: 1, isLast: true, [counter(1, 77_000)], at: at(3))
+        #expect(!reported.areStale(at: at(3)))
+        counters.beginStaleTakeover(at: at(3))
+        let number = counters.writes(at: at(3)).first?.replay.outbound ?? 0
+        let least = 77_000 + (SequenceMargin.forgottenIntervals.lowerBound - 1) * settings.outboundInterval
+        #expect(number > least + settings.outboundInterval)
+        #expect(!counters.areStale(at: at(3)))
+    }
+
     @Test("without a report for longer than the margin covers, a takeover counts in what was sent since")
     func staleTakeover() {
         var settings = settings

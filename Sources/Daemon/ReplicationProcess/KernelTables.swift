@@ -14,6 +14,8 @@ import StrongSwan
 final class KernelTables {
     /// Called when an SA of ours came or went.
     var onSAsChanged: () -> Void = {}
+    /// An Active has raised the number of an SA that came into its kernel late.
+    var onInheritedRaised: () -> Void = {}
     /// Called when a VPN peer behind NAT sent from another address or port.
     var onPeerMoved: () -> Void = {}
     /// Called when policies or routes changed that reverse routes depend on.
@@ -190,7 +192,7 @@ final class KernelTables {
             guard isOutbound(sa) else { return onSAsChanged() }
             // An SA that is new to this kernel stands at zero; one of the peer's may not stay there for a moment.
             counters.observe(sa)
-            advanceCounters(at: reactor.now, only: sa.identity)
+            if advanceCounters(at: reactor.now, only: sa.identity), !isStandby() { onInheritedRaised() }
             onSAsChanged()
         case .deleted(let identity) where sas[identity] != nil: remove(identity)
         case .expired(let sa, isHard: true) where sas[sa.identity] != nil: remove(sa.identity)

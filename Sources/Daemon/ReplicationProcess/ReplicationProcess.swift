@@ -76,6 +76,7 @@ final class ReplicationProcess {
     private var urgentUntil: Instant?
     private var quietUntil: Instant?
     var isSettlingSoon = false
+    var isReportingSoon = false
     var isTakeoverComplete = true
     /// Outbound SAs of the former Active that may reach this kernel only behind the takeover.
     var inheritedSPIs: Set<UInt32> = []
@@ -334,6 +335,7 @@ final class ReplicationProcess {
             scheme: scheme, life: bootID, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
             isInherited: { [unowned self] in isInherited($0.spi) })
         tables.onSAsChanged = { [unowned self] in settle() }
+        tables.onInheritedRaised = { [unowned self] in reportCountersSoon() }
         tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
         tables.onLinkReported = { [unowned self] link in

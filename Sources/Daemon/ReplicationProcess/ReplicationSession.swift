@@ -181,6 +181,9 @@ extension ReplicationProcess {
 
     // MARK: Counters
 
+    /// SAs that come out of charon's queue come in a row.
+    private static var raisedReportPause: Interval { .milliseconds(20) }
+
     private func install(_ number: UInt64, _ isLast: Bool, _ counters: [Frame.Counter]) {
         guard let kernel, kernel.counters.take(report: number, isLast: isLast, counters, at: reactor.now)
         else { return }
@@ -190,6 +193,16 @@ extension ReplicationProcess {
         for identity in kernel.counters.exhausted {
             count("counters.rekeyRequired")
             log("%CRYPTO-4-SEQUENCE: \(identity) has used up its sequence numbers and needs a rekey")
+        }
+    }
+
+    /// Numbers were raised far beyond what the peer knows: it must not have to wait for the next report.
+    func reportCountersSoon() {
+        guard !isReportingSoon else { return }
+        isReportingSoon = true
+        reactor.schedule(at: reactor.now + Self.raisedReportPause) { [unowned self] in
+            isReportingSoon = false
+            reportCounters()
         }
     }
 
