@@ -46,13 +46,11 @@ final class LAN {
 
     /// Whether a frame of this node gets through to a neighbour that is none of the nodes, or back.
     func reachesNeighbours(_ node: Node) -> Bool {
-        node.kernel.hasCarrier && !isPortDead[node.index] && !simulation.chance(lossPercent)
+        hearsNeighbours(node) && !simulation.chance(lossPercent)
     }
 
-    /// Whether anything that neighbours send for each other comes to this node.
-    func hearsNeighbours(_ node: Node) -> Bool {
-        node.kernel.hasCarrier && !isPortDead[node.index] && lossPercent < 100
-    }
+    /// Whether anything that neighbours send for each other comes to this node: of many frames no loss takes all.
+    func hearsNeighbours(_ node: Node) -> Bool { node.kernel.hasCarrier && !isPortDead[node.index] }
 
     /// Gratuitous ARP: what matters of it is whose port the switch and the neighbours learn.
     func announce(from node: Node) { learn(node) }

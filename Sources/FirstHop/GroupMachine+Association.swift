@@ -15,7 +15,6 @@ extension GroupMachine {
             if isPeerActive { peerActiveAt = now }
             isPeerActive = false
             awaitsGreeting = false
-            checkReach(at: now, actions: &actions)
         }
         if status.isAssociationUp, !wasUp {
             // A new session counts its terms anew; the question tells the peer ours and brings its own.
@@ -34,6 +33,8 @@ extension GroupMachine {
         }
         settleReplicationDebt(wasRoleTaken: wasRoleTaken, actions: &actions)
         openFence(reason: "replication has taken the role", actions: &actions)
+        // Behind the fence: it asks the kernel and the segment.
+        if wasUp { checkReach(at: now, actions: &actions) }
         if state == .active, !isFitForRole, isHandoverPossible {
             let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)
             beginRelease(release, at: now, actions: &actions)

@@ -407,8 +407,8 @@ private func hotStandby(
             var lost = status
             (lost.isAssociationUp, lost.isPeerHot, lost.isLocalHot, lost.isRoleTaken) = (false, false, false, false)
             #expect(
-                router.at(25_100, .redundancyChanged(lost)).steps == ["mark", "probe"]
-                    + (hasUndelivered ? ["raise fence"] : []))
+                router.at(25_100, .redundancyChanged(lost)).steps
+                    == (hasUndelivered ? ["raise fence"] : []) + ["mark", "probe"])
             _ = router.at(25_101, .probeFinished(.answered))
             #expect(router.machine.hasRole && router.machine.isFenceUp == hasUndelivered)
             #expect(router.at(25_200, .redundancyChanged(RedundancyStatus(isStateful: true))).steps == [])

@@ -461,30 +461,6 @@ import Testing
         }
     }
 
-    @Test("who yields to a better claim asks once more before it follows an unasked word")
-    func yieldedClaim() throws {
-        var router = Self.standby()
-        let claim = try #require(router.run(until: 30_000).map(\.action).question)
-        #expect(router.at(30_001, .roleMessageReceived(.question(nonce: .max - 1), term: 1)).answer?.isActive == false)
-        let told = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: false)
-        let again = try #require(router.at(30_002, .roleMessageReceived(told, term: 1)).question)
-        #expect(again != claim)
-        #expect(router.machine.state == .standby)
-        _ = router.at(30_003, .roleMessageReceived(.answer(nonce: again, isActive: false), term: 1))
-        #expect(router.machine.state == .active)
-    }
-
-    @Test("another Active is heard, is asked, dies, and says by a new process that it is none: the role is kept")
-    func refutedUnasked() throws {
-        var router = Self.active()
-        let asked = router.hear(25_100, .active, priority: 255, from: Router.peer)
-        #expect(asked.question != nil)
-        let told = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: false)
-        #expect(router.at(25_120, .roleMessageReceived(told, term: 1)).counted.contains("hello.refuted"))
-        _ = router.run(until: 26_000)
-        #expect(router.machine.state == .active)
-    }
-
     @Test("an order behind a fresh association waits for the answer to our greeting: it may be old")
     func staleOrders() {
         var router = Self.standby(RedundancyStatus(isStateful: true))
