@@ -116,11 +116,14 @@ extension SessionHello {
 extension ByteReader {
     /// Reads what is left as text of at most the limit's length; control characters become `?`, so that a log line
     /// or a screen cannot be forged by a peer.
+    ///
+    /// A byte that is no UTF-8 becomes a character of three bytes, so the limit holds once more for the text.
     mutating func readText() throws(DecodeError) -> String {
         let bytes = readRemaining()
         guard bytes.count <= ReplicationLimits.textByteCount else {
             throw .overLimit(field: "text", value: UInt64(bytes.count))
         }
-        return String(decoding: bytes.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
+        let visible = bytes.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }
+        return String(decoding: visible, as: UTF8.self).cutToLimit()
     }
 }

@@ -162,6 +162,21 @@ let sampleFrames: [Frame] = [
         #expect(try SessionHello(parsing: &reader, skipped: &skipped).nodeName == "??A")
     }
 
+    @Test("a name of bytes that are no UTF-8 keeps the limit, though each of them becomes three")
+    func repairedText() throws {
+        var writer = ByteWriter()
+        sampleHello().encode(into: &writer)
+        writer.write(UInt8(4))
+        writer.write(chunk: [UInt8](repeating: 0xfb, count: ReplicationLimits.textByteCount))
+        var (reader, skipped) = (ByteReader(writer.bytes), 0)
+        let hello = try SessionHello(parsing: &reader, skipped: &skipped)
+        #expect(hello.nodeName.utf8.count == ReplicationLimits.textByteCount)
+        var again = ByteWriter()
+        hello.encode(into: &again)
+        reader = ByteReader(again.bytes)
+        #expect(try SessionHello(parsing: &reader, skipped: &skipped) == hello)
+    }
+
     @Test("our own hello stays within one frame however long the configuration")
     func longHello() {
         var hello = sampleHello()
