@@ -2,6 +2,7 @@
 
 internal import CLinux
 internal import Glibc
+public import Primitives
 
 /// What lets a process keep its times on a busy machine.
 public enum RealTime {
@@ -49,6 +50,13 @@ public enum RealTime {
         guard sched_setscheduler(0, SCHED_OTHER | resetOnFork, &parameters) == 0 else {
             throw .last("sched_setscheduler")
         }
+    }
+
+    /// The processor time that the calling thread has used.
+    public static var processorTime: Interval {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Interval(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
     }
 
     /// Puts the process before ordinary ones without taking the processor from them; -20 (most) to 19.

@@ -21,7 +21,10 @@ extension ReplicationProcess {
         replicator.hooks.readingEnded = { [unowned self] in kernel?.notePoliciesRead() }
         replicator.hooks.policiesFlushed = { [unowned self] in kernel?.bypass.noteFlush() }
         replicator.hooks.backlogByteCount = { [unowned self] in session.backlogByteCount }
-        replicator.hooks.longWorkStart = { [unowned self] in longWorkStart }
+        replicator.hooks.longWorkStart = { [unowned self] in
+            endAttention()
+            return longWorkStart
+        }
         replicator.hooks.isActive = { [unowned self] in role?.isActive }
         replicator.hooks.count = { [unowned self] name in count(name) }
         replicator.hooks.log = { [unowned self] line in log(line) }

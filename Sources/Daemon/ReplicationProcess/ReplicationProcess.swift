@@ -73,8 +73,9 @@ final class ReplicationProcess {
     var isVerified = false
     var failedVerifications = 0
     var drainingUntil: Instant?
-    private var urgentUntil: Instant?
-    private var quietUntil: Instant?
+    var urgentUntil: Instant?
+    var quietUntil: Instant?
+    var attention = Attention()
     var isSettlingSoon = false
     var isReportingSoon = false
     var isTakeoverComplete = true
@@ -223,43 +224,6 @@ final class ReplicationProcess {
         default: count("channel.unexpected")
         }
         settle()
-    }
-
-    /// A hand-over is a handful of words that pass through here; for its length they do not wait for other processes.
-    ///
-    /// It is bounded, so that records, however many, are never carried in real time.
-    func hurry() {
-        let isHurrying = urgentUntil.map { reactor.now < $0 } ?? false
-        urgentUntil = reactor.now + Self.urgentTime
-        guard !isHurrying else { return }
-        guard (try? RealTime.schedule(priority: Self.urgentPriority)) != nil else { return count("role.notUrgent") }
-        calmDown()
-    }
-
-    /// Until when nothing long may be begun: words about the role pass in real time, or routing is finding its new way.
-    var longWorkStart: Instant? {
-        let start = [urgentUntil, quietUntil].compactMap { $0 }.max()
-        return start.flatMap { reactor.now < $0 ? $0 : nil }
-    }
-
-    /// The role changed: long work waits, for on a small machine it would take the time that the routing daemons need now.
-    ///
-    /// A former Active leaves real time as well: its words of the hand-over are out.
-    func beginQuiet(isActive: Bool) {
-        quietUntil = reactor.now + Self.quietTime
-        guard !isActive, urgentUntil != nil else { return }
-        pump()
-        urgentUntil = nil
-        try? RealTime.relax()
-    }
-
-    private func calmDown() {
-        guard let until = urgentUntil else { return }
-        reactor.schedule(at: until) { [unowned self] in
-            if let later = urgentUntil, reactor.now < later { return calmDown() }
-            urgentUntil = nil
-            try? RealTime.relax()
-        }
     }
 
     /// Hands failover's word to the peer.

@@ -35,6 +35,7 @@ extension ReplicationProcess {
             drive(.associationCameUp)
         case .down(let reason): drive(.associationWentDown(reason: reason))
         case .frame(let frame):
+            if attention.isExceeded(receivedBytes: association?.receivedBytes ?? 0) { endAttention() }
             drive(.frameReceived(frame))
             if case .role = frame { return settleSoon() }
         case .writable, .changed: break
@@ -64,6 +65,9 @@ extension ReplicationProcess {
         case .noteEstablished(let hello): noteEstablished(hello)
         case .noteEnded(let reason): noteEnded(reason)
         case .noteFlow(let flow): noteFlow(flow)
+        case .beginSnapshot where attention.isHeld:
+            endAttention()
+            perform(action)
         case .makeSnapshot where replicator != nil: replicator?.startCopy()
         case .makeSnapshot:
             let records = isReplicating ? keeper.journal.snapshot().map(\.message.bytes) : []

@@ -210,6 +210,7 @@ extension ReplicationProcess {
         case nil: break
         }
         settle()
+        attend()
     }
 
     /// Failover probes the segment toward the VPN peers when hellos are lost.

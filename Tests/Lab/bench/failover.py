@@ -20,7 +20,7 @@ from measures import verdict
 from havpnlab import keepalived, topology, traffic
 from havpnlab.chart import draw_bars
 from havpnlab.havpn import Gateway, Settings
-from havpnlab.system import Failure, expect, wait_until
+from havpnlab.system import Failure, expect, undisturbed, wait_until
 from havpnlab.topology import VIRTUAL_ADDRESS
 from havpnlab.monitor import AddressMonitor
 from havpnlab.world import GATEWAYS, World
@@ -168,8 +168,9 @@ def one(pair, event):
     try:
         prober.wait_for_answer(10)
         time.sleep(0.5)
-        at = happen(pair, event, active)
-        time.sleep(1)
+        with undisturbed():
+            at = happen(pair, event, active)
+            time.sleep(1)
         prober.wait_for_answer(40, at + 0.9)
         if event != "process":
             wait_until(lambda: _first(monitors[standby].lines, at, deleted=False), 30, f"{standby} never took the address")

@@ -42,7 +42,8 @@ class AddressMonitor:
     """The same for addresses, which is what takeovers are measured by.
 
     The time of a line is that of its reading: it comes before all daemons that hear the same. `ip` asks the kernel for
-    names before it writes the time down, which costs the lab's one processor as much as the takeover itself.
+    names before it writes the time down, which costs the lab's one processor as much as the takeover itself. Who makes
+    something happen does so `undisturbed`, or the reading waits for the interpreter's lock.
     """
 
     def __init__(self, router):

@@ -2,6 +2,7 @@
 """`ike-daemon none`: SAs that only the kernel knows are replicated, kept and taken over."""
 
 import os
+import threading
 import time
 
 from havpnlab import manual, takeover, topology, traffic
@@ -187,3 +188,33 @@ def ten_thousand(world):
     _wait_for_hot(world, seconds=60)
     return (f"made in {inserted:.1f} s, on the standby after {held:.1f} s, HOT after {hot:.1f} s; "
             f"copied to an empty standby {copied:.1f} s after its start")
+
+
+@scenario("a standby that is HOT waits in real time for the word of a hand-over, but not while thousands of SAs come")
+def attention(world):
+    _begin(world)
+    wait_until(lambda: _is_real_time(world, "r4"), 10, "the standby's replication does not wait in real time")
+    wait_until(lambda: not _is_real_time(world, "r3"), 5, "the Active's replication stays in real time")
+    moments, is_over = [], threading.Event()
+
+    def look():
+        while not is_over.wait(0.05):
+            moments.append(_is_real_time(world, "r4"))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        run("ip", "-n", "r3", "-batch", "-", text="\n".join(manual.bulk(6000)) + "\n", timeout=120)
+        manual.wait_for_count("r4", 6000, 60)
+    finally:
+        is_over.set()
+        watcher.join()
+    share = sum(moments) / len(moments)
+    expect(share < 0.5, f"in {share:.0%} of the time in which 6000 SAs came the standby was in real time")
+    wait_until(lambda: _is_real_time(world, "r4"), 20, "the standby does not go back to real time when all is calm")
+    return f"in real time for {share:.0%} of the copy"
+
+
+def _is_real_time(world, router):
+    pid = world.gateways[router].processes()["replication"]
+    return os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
