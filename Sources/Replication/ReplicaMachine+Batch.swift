@@ -148,15 +148,16 @@ extension ReplicaMachine {
     /// Raises an SA to what the former Active may have reached; where nothing is to be written, that is done.
     private mutating func raise(_ key: SAKey, behind silence: Interval, actions: inout [Action]) {
         guard var entry = table.entry(of: key) else {
-            raisesLeft -= 1
+            plannedRaises -= 1
             return
         }
         // What no report has ever told of stands where it was found.
-        if entry.margin.synced == 0 { entry.margin.start(behind: entry.kernelOutbound) }
+        if entry.margin.synced == 0 || !hasBeenTold { entry.margin.start(behind: entry.kernelOutbound) }
+        if !hasBeenTold { entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings) }
         let former = (outbound: entry.kernelOutbound, inbound: entry.kernelInbound)
         entry.kernelOutbound = ahead(entry.margin, of: entry.kernelOutbound, behind: silence, &actions)
         guard entry.kernelOutbound > former.outbound else {
-            raisesLeft -= 1
+            plannedRaises -= 1
             return
         }
         table.update(key) { $0 = entry }
@@ -240,7 +241,7 @@ extension ReplicaMachine {
     @discardableResult
     private mutating func noteRaised(_ write: Write) -> Bool {
         guard case .raise = inFlight[write.entry].item else { return false }
-        raisesLeft -= 1
+        plannedRaises -= 1
         return true
     }
 

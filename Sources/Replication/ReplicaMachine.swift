@@ -51,6 +51,8 @@ public struct ReplicaMachine: Sendable {
         case peerForgotten
         /// This node took the role while `areNumbersStale`: what may have been sent since is counted in before it sends.
         case staleRoleTaken
+        /// This node gave up the role: its successor began a margin above the numbers here.
+        case roleLost
         /// Nobody sends with our SAs.
         case idleSeen
     }
@@ -112,14 +114,24 @@ public struct ReplicaMachine: Sendable {
     var lastRefusal: Int32 = 0
     /// When it was last known what the Active may have sent at most.
     var vouchedAt: Instant?
+    /// An Active has told, by a whole copy, how far it has sent; what was only found in the kernel tells nothing.
+    var hasBeenTold = false
+    /// The role was taken before the tables were read: all that will be found in them is to be raised.
+    private var isRaiseOwed = false
     /// SAs whose numbers a takeover must raise before anything is sent.
-    public internal(set) var raisesLeft = 0
+    var plannedRaises = 0
+    let forgottenIntervals: UInt64
 
-    /// Starts with an empty table that must be filled by reading the kernel.
-    public init(table: KernelTable, settings: SequenceMargin.Settings) {
+    /// Starts with an empty table that must be filled by reading the kernel; `life` is a number drawn by this process.
+    public init(table: KernelTable, settings: SequenceMargin.Settings, life: UInt64 = 0) {
         self.table = table
         self.settings = settings
+        let range = SequenceMargin.forgottenIntervals
+        forgottenIntervals = range.lowerBound + life % UInt64(range.count)
     }
+
+    /// Whether a takeover has numbers to raise before anything is sent.
+    public var isRaising: Bool { plannedRaises > 0 || isRaiseOwed }
 
     /// Everything received is in the kernel.
     public var isIdle: Bool { queue.isEmpty && inFlight.isEmpty }
@@ -138,13 +150,14 @@ public struct ReplicaMachine: Sendable {
         case .tablesRead:
             areTablesRead = true
             vouchedAt = vouchedAt ?? now
+            if isRaiseOwed { planRaises(at: now) }
         case .copyBegan(let sequence):
             hasCopyBegun = true
             isEqual = false
             add(.begin, sequence, &actions)
         case .recordReceived(let bytes, let sequence): receive(bytes, sequence, &actions)
         case .copyEnded(let digest, let sequence):
-            vouchedAt = now
+            (vouchedAt, hasBeenTold) = (now, true)
             add(.end(digest: digest), sequence, &actions)
         case .markReceived(let digest, let sequence):
             vouchedAt = now
@@ -153,21 +166,24 @@ public struct ReplicaMachine: Sendable {
         case .written(let codes): finishBatch(codes, at: now, actions: &actions)
         case .peerForgotten: forgetPeer()
         case .staleRoleTaken: planRaises(at: now)
+        case .roleLost: (vouchedAt, hasBeenTold, isRaiseOwed) = (now, false, false)
         case .idleSeen: vouchedAt = now
         }
     }
 
-    /// Whether the Active may have passed the margin without our knowledge: it has not spoken of numbers for too long.
+    /// Whether others may have passed a margin without our knowledge: the Active has not spoken of numbers for too long,
+    /// or what stands here was never told of at all.
     public func areNumbersStale(at now: Instant) -> Bool {
-        guard let vouchedAt else { return false }
-        return now.since(vouchedAt) > settings.exposure
+        guard let vouchedAt else { return true }
+        return hasBeenTold ? now.since(vouchedAt) > settings.exposure : table.saCount > 0
     }
 
     private mutating func planRaises(at now: Instant) {
+        isRaiseOwed = vouchedAt == nil
         let silence = vouchedAt.map { now.since($0) } ?? .zero
         for (key, entry) in table.sas where entry.isOutbound {
             queue.append(Entry(item: .raise(key, silence: silence), sequence: 0))
-            raisesLeft += 1
+            plannedRaises += 1
         }
     }
 

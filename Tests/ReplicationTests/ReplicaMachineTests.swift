@@ -360,15 +360,15 @@ struct KernelTableTests {
         #expect(standby.machine.areNumbersStale(at: standby.now))
         standby.give(.peerForgotten)
         standby.give(.staleRoleTaken)
-        #expect(standby.machine.raisesLeft == 2)
+        #expect(standby.machine.plannedRaises == 2)
         standby.written = []
         // Out of memory: the raise is made again. What the kernel refuses for good must not send.
         standby.codes = [12, 22]
         standby.work()
-        #expect(standby.machine.raisesLeft > 0)
+        #expect(standby.machine.isRaising)
         standby.now = standby.now + .seconds(1)
         standby.work()
-        #expect(standby.machine.raisesLeft == 0)
+        #expect(!standby.machine.isRaising)
         var raised: [UInt32: UInt64] = [:]
         var deleted: [UInt32] = []
         for operation in standby.written {
@@ -381,5 +381,68 @@ struct KernelTableTests {
         #expect(raised[2] ?? 0 >= 500 + 1_600 + 6_000)
         #expect(raised[3] ?? 0 >= 1_600 + 6_000)
         #expect(deleted.count == 1)
+    }
+
+    /// The number that an SA was raised to.
+    private func raised(_ standby: Standby, _ spi: UInt32) -> UInt64? {
+        for case .writeNumbers(let numbers) in standby.written where numbers.key.spi == spi {
+            return numbers.replay.outbound
+        }
+        return nil
+    }
+
+    /// Behind the least number of intervals that a forgotten life may have stood above what is known.
+    private func far(behind number: UInt64) -> UInt64 {
+        number + (SequenceMargin.forgottenIntervals.lowerBound - 1) * settings.outboundInterval
+    }
+
+    @Test("what was found in the kernel, and no copy has told of, is raised far before anything is sent")
+    func foundAtStart() {
+        var standby = Standby(tablesRead: false)
+        #expect(standby.machine.areNumbersStale(at: standby.now), "what stands in the kernel is not known yet")
+        _ = standby.machine.observe(.sa(sa(2, outbound: true, sent: 77_000)))
+        standby.give(.tablesRead)
+        standby.give(.idleSeen)
+        #expect(standby.machine.areNumbersStale(at: standby.now), "that nobody sends now does not tell who has")
+        var told = standby
+        told.copy([.sa(sa(2, outbound: true, sent: 77_000))])
+        #expect(!told.machine.areNumbersStale(at: told.now))
+        standby.give(.staleRoleTaken)
+        #expect(standby.machine.isRaising)
+        standby.work()
+        #expect(!standby.machine.isRaising)
+        #expect(raised(standby, 2) ?? 0 > far(behind: 77_000))
+    }
+
+    @Test("who takes a role again of which its successor has told nothing goes far behind its own numbers")
+    func lostRole() {
+        var standby = Standby()
+        standby.copy([.sa(sa(2, outbound: true, sent: 500))])
+        standby.work()
+        standby.now = standby.now + .seconds(86_400)
+        _ = standby.machine.observe(.sa(sa(2, outbound: true, sent: 900_000)))
+        standby.give(.roleLost)
+        standby.now = standby.now + .seconds(1)
+        #expect(standby.machine.areNumbersStale(at: standby.now))
+        standby.written = []
+        standby.give(.staleRoleTaken)
+        standby.work()
+        let number = raised(standby, 2) ?? 0
+        #expect(number > far(behind: 900_000) && number < SequenceMargin.lastUsable32)
+    }
+
+    @Test("a role taken before the tables were read is not taken until all that is found in them was raised")
+    func takenBeforeReading() {
+        var standby = Standby(tablesRead: false)
+        standby.give(.staleRoleTaken)
+        #expect(standby.machine.isRaising)
+        _ = standby.machine.observe(.sa(sa(2, outbound: true, sent: 77_000)))
+        standby.give(.tablesRead)
+        standby.work()
+        #expect(!standby.machine.isRaising && raised(standby, 2) ?? 0 > far(behind: 77_000))
+        var empty = Standby(tablesRead: false)
+        empty.give(.staleRoleTaken)
+        empty.give(.tablesRead)
+        #expect(!empty.machine.isRaising && !empty.machine.areNumbersStale(at: empty.now))
     }
 }

@@ -89,14 +89,15 @@ final class KernelReplicator {
     private var isWorkScheduled = false
     private var retryTimer: TimerToken?
 
-    init(_ scheme: Scheme, on reactor: Reactor) {
+    init(_ scheme: Scheme, life: UInt64, on reactor: Reactor) {
         self.scheme = scheme
         self.reactor = reactor
         let ends = scheme.virtualAddresses
         reader = XFRMRecordReader(ends: ends)
         let interval = scheme.maps.map(\.inboundReplayInterval).max() ?? 1000
         machine = ReplicaMachine(
-            table: KernelTable(ends: ends, inboundInterval: UInt64(interval)), settings: scheme.marginSettings)
+            table: KernelTable(ends: ends, inboundInterval: UInt64(interval)), settings: scheme.marginSettings,
+            life: life)
     }
 
     /// Opens the sockets that are not open yet and reads the tables; called again until it works.
@@ -152,6 +153,7 @@ final class KernelReplicator {
             machine.beginTelling()
             startReading(machine.areTablesRead ? .unhurried : .hurried)
         } else {
+            machine.handle(.roleLost)
             // What this node sent until now must be known before anything is written over it.
             machine.forgetTables()
             startReading(.hurried)

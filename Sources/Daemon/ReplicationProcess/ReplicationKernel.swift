@@ -7,7 +7,7 @@ import Replication
 /// How the process works with `ike-daemon none`.
 extension ReplicationProcess {
     func makeReplicator(_ scheme: Scheme) -> KernelReplicator {
-        let replicator = KernelReplicator(scheme, on: reactor)
+        let replicator = KernelReplicator(scheme, life: bootID, on: reactor)
         replicator.hooks.record = { [unowned self] bytes, key in drive(.recordMade(bytes, key: key)) }
         replicator.hooks.copyBegun = { [unowned self] count in drive(.copyBegun(count: count)) }
         replicator.hooks.copyEnded = { [unowned self] digest in drive(.copyEnded(digest: digest)) }
@@ -67,7 +67,7 @@ extension RedundancyFacts {
         // Numbers are written with the SA itself.
         facts.areCountersInstalled = true
         facts.areNumbersStale =
-            replicator.machine.raisesLeft > 0
+            replicator.machine.isRaising
             || (facts.isActive == false && replicator.machine.areNumbersStale(at: Reactor.now()))
         facts.kernelFault = replicator.standbyFault
         return facts
