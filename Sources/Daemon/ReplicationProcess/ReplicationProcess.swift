@@ -298,7 +298,7 @@ final class ReplicationProcess {
         let tables = KernelTables(
             scheme: scheme, life: bootID, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
             isInherited: { [unowned self] in isInherited($0.spi) })
-        tables.onSAsChanged = { [unowned self] in settle() }
+        tables.onSAsChanged = { [unowned self] in settleSoon() }
         tables.onInheritedRaised = { [unowned self] in reportCountersSoon() }
         tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }
