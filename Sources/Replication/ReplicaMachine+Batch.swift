@@ -151,11 +151,13 @@ extension ReplicaMachine {
             plannedRaises -= 1
             return
         }
+        // Not kept: a raise that the kernel had no memory for is made again, and goes no farther then.
+        var margin = entry.margin
         // What no report has ever told of stands where it was found.
-        if entry.margin.synced == 0 || !hasBeenTold { entry.margin.start(behind: entry.kernelOutbound) }
-        if !hasBeenTold { entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings) }
+        if margin.synced == 0 || !hasBeenTold { margin.start(behind: entry.kernelOutbound) }
+        if !hasBeenTold { margin.startBehindForgottenLife(intervals: forgottenIntervals, settings) }
         let former = (outbound: entry.kernelOutbound, inbound: entry.kernelInbound)
-        entry.kernelOutbound = ahead(entry.margin, of: entry.kernelOutbound, behind: silence, &actions)
+        entry.kernelOutbound = ahead(margin, of: entry.kernelOutbound, behind: silence, &actions)
         guard entry.kernelOutbound > former.outbound else {
             plannedRaises -= 1
             return

@@ -407,11 +407,20 @@ struct KernelTableTests {
         var told = standby
         told.copy([.sa(sa(2, outbound: true, sent: 77_000))])
         #expect(!told.machine.areNumbersStale(at: told.now))
+        var scarce = standby
         standby.give(.staleRoleTaken)
         #expect(standby.machine.isRaising)
         standby.work()
         #expect(!standby.machine.isRaising)
         #expect(raised(standby, 2) ?? 0 > far(behind: 77_000))
+        scarce.codes = [12, 12]
+        scarce.give(.staleRoleTaken)
+        for _ in 0..<3 {
+            scarce.written = []
+            scarce.work()
+            scarce.now = scarce.now + .seconds(1)
+        }
+        #expect(raised(scarce, 2) == raised(standby, 2), "a write that is made again goes no farther")
     }
 
     @Test("who takes a role again of which its successor has told nothing goes far behind its own numbers")
