@@ -7,22 +7,11 @@ import Testing
 
 /// What the LAN says is a hint while the association can be asked.
 @Suite struct HintTests {
-    private static func standby(_ status: RedundancyStatus = Router.hot) -> Router {
-        Router.standby(behind: Router.peer, activePriority: 105, redundancy: status) { $0.preempt = true }
-    }
-
-    private static func active() -> Router {
-        var router = Router.speaking(redundancy: RedundancyStatus(isStateful: true)) { $0.preempt = true }
-        _ = router.run(until: 25_000)
-        _ = router.at(25_000, .redundancyChanged(Router.hot))
-        return router
-    }
-
     private static func nonce(_ actions: [GroupAction]) throws -> UInt64 { try #require(actions.question) }
 
     @Test("silence: the Active is asked; as long as it says so, nothing moves and it is asked every hello")
     func silenceRefuted() throws {
-        var router = Self.standby()
+        var router = Router.preempting()
         let asked = router.run(until: 30_000).filter { $0.at == 30_000 }.map(\.action)
         #expect(asked.steps.contains("tell question"))
         let nonce = try Self.nonce(asked)
@@ -36,11 +25,11 @@ import Testing
 
     @Test("silence confirmed, or not answered in 100 ms: the Standby follows")
     func silenceObeyed() throws {
-        var router = Self.standby()
+        var router = Router.preempting()
         let asked = router.run(until: 30_000).map(\.action)
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: false)
         #expect(router.at(30_003, .roleMessageReceived(answer, term: 1)).steps.last == "Standby -> Active")
-        var unanswered = Self.standby()
+        var unanswered = Router.preempting()
         let done = unanswered.run(until: 30_110).filter { $0.at == 30_100 }.map(\.action).steps
         #expect(done.contains("Standby -> Active"))
     }
@@ -49,7 +38,7 @@ import Testing
     func activeStartedAnew() {
         var lost = RedundancyStatus(isStateful: true)
         lost.isPeerPopulated = true
-        var router = Self.standby(lost)
+        var router = Router.preempting(lost)
         for (at, state) in [(25_000, HSRPState.speak), (26_000, .speak), (27_000, .standby), (29_000, .standby)] {
             _ = router.at(at, .messageReceived(Router.message(.hello, state, priority: 105), from: Router.peer))
             #expect(router.machine.state == .standby)
@@ -57,7 +46,7 @@ import Testing
         _ = router.run(until: 30_000)
         #expect(router.machine.state == .active)
         // Anybody else is better by the table.
-        var plain = Self.standby(lost)
+        var plain = Router.preempting(lost)
         _ = plain.at(
             25_000, .messageReceived(Router.message(.hello, .speak, priority: 105), from: Router.stranger))
         #expect(plain.machine.state == .listen)
@@ -65,7 +54,7 @@ import Testing
 
     @Test("a Standby that wakes late reads what the Active said before it calls it silent")
     func wakesLate() {
-        var router = Self.standby(RedundancyStatus(isStateful: true))
+        var router = Router.preempting(RedundancyStatus(isStateful: true))
         var actions: [GroupAction] = []
         router.machine.handle(.deadlineReached, at: Router.instant(40_000), actions: &actions)
         #expect(actions.steps == ["drain"])
@@ -79,14 +68,14 @@ import Testing
 
     @Test("a Standby that wakes late and finds nothing follows the silent Active")
     func wakesLateAlone() {
-        var router = Self.standby(RedundancyStatus(isStateful: true))
+        var router = Router.preempting(RedundancyStatus(isStateful: true))
         #expect(router.at(40_000, .deadlineReached).steps.contains("Standby -> Active"))
     }
 
     @Test("orders that waited while this process slept are not obeyed")
     func lateOrders() {
         for order in [RoleMessage.prepareTakeover, .fenced, .released, .takeOver] {
-            var router = Self.standby()
+            var router = Router.preempting()
             var actions: [GroupAction] = []
             router.machine.handle(
                 .roleMessageReceived(order, term: 1), at: Router.instant(40_000), actions: &actions)
@@ -98,12 +87,12 @@ import Testing
 
     @Test("two Actives of one term that meet on the association alone: the one that greeted lower yields, once")
     func equalTerms() throws {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         let term = router.machine.roleTerm
         _ = router.at(26_000, .roleMessageReceived(.question(nonce: 1), term: term))
         #expect(router.at(26_001, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: term)).steps == [])
         #expect(router.machine.state == .active)
-        var other = Self.active()
+        var other = Router.preemptingActive()
         let higher = UInt64.max - 1
         _ = other.at(26_000, .roleMessageReceived(.question(nonce: higher), term: term))
         let steps = other.at(26_001, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: term)).steps
@@ -122,7 +111,7 @@ import Testing
 
     @Test("a forged Resign is refuted by the Active itself")
     func forgedResign() throws {
-        var router = Self.standby()
+        var router = Router.preempting()
         let asked = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
         #expect(asked.steps == ["tell question"])
         let repeated = router.hear(20_510, .resign, .active, priority: 105, from: Router.peer)
@@ -135,7 +124,7 @@ import Testing
 
     @Test("a Resign behind the end of the association lowers the fence at once: its sender has raised its own")
     func resignBehindAssociation() throws {
-        var router = Self.standby()
+        var router = Router.preempting()
         let asked = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
         _ = router.at(20_502, .roleMessageReceived(answer, term: 1))
@@ -149,7 +138,7 @@ import Testing
 
     @Test("a Resign without an answer in 50 ms is obeyed")
     func resignObeyed() {
-        var router = Self.standby()
+        var router = Router.preempting()
         _ = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
         let done = router.run(until: 20_550)
         #expect(done.map(\.at).allSatisfy { $0 == 20_550 })
@@ -158,7 +147,7 @@ import Testing
 
     @Test("an answer with another nonce is counted and changes nothing")
     func strangeAnswer() {
-        var router = Self.standby()
+        var router = Router.preempting()
         _ = router.hear(20_500, .resign, .active, priority: 105, from: Router.peer)
         let actions = router.at(20_501, .roleMessageReceived(.answer(nonce: 1, isActive: false), term: 1))
         #expect(actions.counted == ["role.unexpected"])
@@ -167,16 +156,16 @@ import Testing
 
     @Test("questions are answered by every state with the truth")
     func answers() {
-        var active = Self.active()
+        var active = Router.preemptingActive()
         #expect(active.at(25_001, .roleMessageReceived(.question(nonce: 9), term: 0)).steps == ["tell active"])
-        var standby = Self.standby()
+        var standby = Router.preempting()
         #expect(standby.at(20_001, .roleMessageReceived(.question(nonce: 9), term: 0)).steps == ["tell not active"])
     }
 
     @Test("two Actives: the later term stays; the other fences, releases and speaks")
     func twoActivesByTerm() throws {
         for (term, yields) in [(UInt64(0), false), (1, false), (2, true)] {
-            var router = Self.active()
+            var router = Router.preemptingActive()
             let asked = router.hear(25_100, .active, priority: 90, from: Router.peer)
             #expect(asked.steps == ["tell question"])
             let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
@@ -193,7 +182,7 @@ import Testing
 
     @Test("two Actives of one term: the better one by HSRP's order stays")
     func twoActivesByOrder() throws {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         let asked = router.hear(25_100, .active, priority: 110, from: Router.peer)
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
         #expect(router.at(25_102, .roleMessageReceived(answer, term: 1)).steps.first == "raise fence")
@@ -202,7 +191,7 @@ import Testing
     @Test("two Actives of a healed split wait for the association: the later term stays, whatever the priorities")
     func reunion() throws {
         for (term, state) in [(UInt64(0), HSRPState.active), (2, .speak)] {
-            var router = Self.active()
+            var router = Router.preemptingActive()
             var status = router.machine.redundancy
             status.isAssociationUp = false
             _ = router.at(25_050, .redundancyChanged(status))
@@ -221,7 +210,7 @@ import Testing
     @Test("two Actives whose association does not come back go by the order of HSRP, after two seconds")
     func noReunion() {
         for (priority, state) in [(UInt8(255), HSRPState.speak), (1, .active)] {
-            var router = Self.active()
+            var router = Router.preemptingActive()
             var status = router.machine.redundancy
             status.isAssociationUp = false
             _ = router.at(25_050, .redundancyChanged(status))
@@ -236,7 +225,7 @@ import Testing
 
     @Test("a forged Active is refuted by the peer")
     func forgedActive() throws {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         let asked = router.hear(25_100, .active, priority: 255, from: Router.peer)
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: false)
         #expect(router.at(25_102, .roleMessageReceived(answer, term: 1)).counted == ["hello.refuted"])
@@ -245,7 +234,7 @@ import Testing
 
     @Test("who stays behind another Active announces itself when that one is gone, once, and names it meanwhile")
     func survivor() throws {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         var down = Router.hot
         down.isAssociationUp = false
         _ = router.at(26_000, .redundancyChanged(down))
@@ -271,7 +260,7 @@ import Testing
 
     @Test("carrier lost while Active is told over the association, behind the fence")
     func carrierLoss() {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         let steps = router.at(26_000, .interfaceChanged(isUp: false)).steps
         #expect(steps.prefix(2) == ["raise fence", "tell fenced"])
         #expect(steps.contains("tell released"))
@@ -280,7 +269,7 @@ import Testing
 
     @Test("a better Active that nobody confirms in 50 ms is obeyed: the safe side is the fence")
     func unansweredActive() {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         _ = router.hear(25_100, .active, priority: 255, from: Router.peer)
         #expect(router.run(until: 25_150).map(\.action).steps.first == "raise fence")
     }
@@ -288,7 +277,7 @@ import Testing
     @Test("a Coup of the peer is asked about: refuted it changes nothing, confirmed it is obeyed")
     func coup() throws {
         for (isActive, state) in [(true, HSRPState.speak), (false, .active)] {
-            var router = Self.active()
+            var router = Router.preemptingActive()
             let asked = router.hear(25_100, .coup, .standby, priority: 110, from: Router.peer)
             #expect(asked.steps == ["tell question"])
             let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: isActive)
@@ -307,7 +296,7 @@ import Testing
 
     @Test("terms never fall within a session; an older one is dropped and counted")
     func staleTerms() {
-        var router = Self.standby()
+        var router = Router.preempting()
         _ = router.at(20_001, .roleMessageReceived(.question(nonce: 1), term: 7))
         let stale = router.at(20_002, .roleMessageReceived(.takeOver, term: 6))
         #expect(stale == [.count("role.stale")])
@@ -344,7 +333,7 @@ import Testing
     @Test("a question that comes in a stall is answered when it is known whether the role is kept")
     func questionInStall() {
         for isKept in [true, false] {
-            var router = Self.active()
+            var router = Router.preemptingActive()
             _ = router.at(26_000, .roleMessageReceived(.question(nonce: 8), term: 1))
             #expect(router.at(50_000, .deadlineReached).steps == ["raise fence", "drain"])
             #expect(router.at(50_000, .roleMessageReceived(.question(nonce: 9), term: 1)).steps == [])
@@ -357,7 +346,7 @@ import Testing
 
     @Test("woken as Active beside an Active of an older term: the fence waits until that one has released")
     func stallBesideOlder() {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         _ = router.at(50_000, .deadlineReached)
         _ = router.at(50_000, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: 0))
         #expect(!router.at(50_000, .drained).steps.contains("lower fence"))
@@ -368,7 +357,7 @@ import Testing
 
     @Test("what the peer said while a Standby slept does not make it Active: it may be Active by now")
     func staleDenial() {
-        var router = Self.standby()
+        var router = Router.preempting()
         var actions: [GroupAction] = []
         let late = Router.instant(40_000)
         router.machine.handle(.deadlineReached, at: late, actions: &actions)
@@ -381,7 +370,7 @@ import Testing
 
     @Test("a Resign that came while a Standby slept counts no more than silence")
     func staleResign() {
-        var router = Self.standby(RedundancyStatus(isStateful: true))
+        var router = Router.preempting(RedundancyStatus(isStateful: true))
         var actions: [GroupAction] = []
         let late = Router.instant(40_000)
         router.machine.handle(.deadlineReached, at: late, actions: &actions)
@@ -396,7 +385,7 @@ import Testing
     @Test("an Active of an older term that does not answer in time is not yielded to; one of unknown term is")
     func unansweredOlderTerm() {
         for (term, state) in [(UInt64(1), HSRPState.active), (0, .speak)] {
-            var router = Self.active()
+            var router = Router.preemptingActive()
             let brief = GroupEvent.roleMessageReceived(.answer(nonce: RoleMessage.briefing, isActive: false), term: 4)
             _ = router.at(25_010, brief)
             #expect(router.machine.roleTerm == 5)
@@ -409,7 +398,7 @@ import Testing
 
     @Test("a confirmed Coup of an older term is answered in kind")
     func olderCoup() throws {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         let asked = router.hear(25_100, .coup, .speak, priority: 255, from: Router.peer)
         let answer = RoleMessage.answer(nonce: try Self.nonce(asked), isActive: true)
         let steps = router.at(25_102, .roleMessageReceived(answer, term: 0)).steps
@@ -419,7 +408,7 @@ import Testing
     @Test("two Standbys that call the Active silent at once: the lower claim waits, the higher one follows")
     func twoClaims() throws {
         for (other, state) in [(UInt64.max - 1, HSRPState.standby), (2, .active)] {
-            var router = Self.standby()
+            var router = Router.preempting()
             let asked = router.run(until: 30_000).map(\.action)
             let nonce = try Self.nonce(asked)
             #expect(router.at(30_001, .roleMessageReceived(.question(nonce: other), term: 1)).answer?.isActive == false)
@@ -430,7 +419,7 @@ import Testing
 
     @Test("a claim that gave way is put again at once: the other one may have asked in vain")
     func claimAgain() throws {
-        var router = Self.standby()
+        var router = Router.preempting()
         _ = router.at(20_100, .roleMessageReceived(.question(nonce: 1), term: 1))
         _ = router.run(until: 30_000)
         let higher = GroupEvent.roleMessageReceived(.evidenceQuestion(nonce: .max - 1), term: 1)
@@ -444,7 +433,7 @@ import Testing
     @Test("who greets its former Active while that one calls it silent: the lower one asks once more")
     func greetingBesideClaim() throws {
         for (other, state) in [(UInt64.max - 1, HSRPState.standby), (2, .active)] {
-            var router = Self.standby(RedundancyStatus(isStateful: true))
+            var router = Router.preempting(RedundancyStatus(isStateful: true))
             let greeting = try Self.nonce(router.at(20_100, .redundancyChanged(Router.hot)))
             for nonce in [1, other] {
                 let told = router.at(20_101, .roleMessageReceived(.question(nonce: nonce), term: 1))
@@ -463,7 +452,7 @@ import Testing
 
     @Test("an order behind a fresh association waits for the answer to our greeting: it may be old")
     func staleOrders() {
-        var router = Self.standby(RedundancyStatus(isStateful: true))
+        var router = Router.preempting(RedundancyStatus(isStateful: true))
         let greeted = router.at(20_100, .redundancyChanged(Router.hot))
         let order = GroupEvent.roleMessageReceived(.released, term: 1)
         #expect(router.at(20_101, order).counted == ["role.late"])
@@ -506,7 +495,7 @@ import Testing
         var status = Router.hot
         status.isLocalHot = false
         status.isPeerPopulated = true
-        var router = Self.standby(status)
+        var router = Router.preempting(status)
         let asked = router.run(until: 30_000).map(\.action)
         _ = try Self.nonce(asked)
         _ = router.run(until: 39_999)
@@ -530,7 +519,7 @@ import Testing
 
     @Test("a proclamation answers a Standby whose question was lost with the session before")
     func proclamationAnswers() {
-        var router = Self.standby()
+        var router = Router.preempting()
         _ = router.run(until: 30_000)
         _ = router.at(30_010, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: 1))
         _ = router.run(until: 30_100)

@@ -110,6 +110,19 @@ extension Router {
         return router
     }
 
+    /// A Standby behind its peer, which has the higher priority, with `preempt`.
+    static func preempting(_ status: RedundancyStatus = Router.hot) -> Router {
+        standby(behind: peer, activePriority: 105, redundancy: status) { $0.preempt = true }
+    }
+
+    /// An Active with `preempt` whose pair became HOT at 25 s.
+    static func preemptingActive() -> Router {
+        var router = speaking(redundancy: RedundancyStatus(isStateful: true)) { $0.preempt = true }
+        _ = router.run(until: 25_000)
+        _ = router.at(25_000, .redundancyChanged(hot))
+        return router
+    }
+
     /// Standby at 20 s behind an Active of priority 110 heard at 20 s (at 9 s too, so that it left Listen by d).
     static func standby(
         priority: UInt8 = 100, behind active: IPAddress = Router.stranger, activePriority: UInt8 = 110,

@@ -6,20 +6,9 @@ import Testing
 
 /// What the peer says of its role unasked, while something else is asked or claimed.
 @Suite struct UnaskedWordTests {
-    private static func standby(_ status: RedundancyStatus = Router.hot) -> Router {
-        Router.standby(behind: Router.peer, activePriority: 105, redundancy: status) { $0.preempt = true }
-    }
-
-    private static func active() -> Router {
-        var router = Router.speaking(redundancy: RedundancyStatus(isStateful: true)) { $0.preempt = true }
-        _ = router.run(until: 25_000)
-        _ = router.at(25_000, .redundancyChanged(Router.hot))
-        return router
-    }
-
     @Test("who yields to a better claim asks once more before it follows an unasked word")
     func yieldedClaim() throws {
-        var router = Self.standby()
+        var router = Router.preempting()
         let claim = try #require(router.run(until: 30_000).map(\.action).question)
         #expect(router.at(30_001, .roleMessageReceived(.question(nonce: .max - 1), term: 1)).answer?.isActive == false)
         let told = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: false)
@@ -32,7 +21,7 @@ import Testing
 
     @Test("another Active is heard, is asked, dies, and says by a new process that it is none: the role is kept")
     func refutedUnasked() throws {
-        var router = Self.active()
+        var router = Router.preemptingActive()
         let asked = router.hear(25_100, .active, priority: 255, from: Router.peer)
         #expect(asked.question != nil)
         let told = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: false)

@@ -22,6 +22,7 @@ extension ReplicationProcess {
         replicator.hooks.policiesFlushed = { [unowned self] in kernel?.bypass.noteFlush() }
         replicator.hooks.backlogByteCount = { [unowned self] in session.backlogByteCount }
         replicator.hooks.longWorkStart = { [unowned self] in
+            // Who asks is about to begin.
             endAttention()
             return longWorkStart
         }

@@ -29,7 +29,7 @@ final class ReplicationProcess {
     static let comparisonSeconds = 5
     /// How long an Active without a journal waits for the peer's copy.
     static let authorityWait = Interval.seconds(3)
-    /// The real-time priority while words about the role pass: below failover's.
+    /// The real-time priority while words about the role pass or are waited for: below failover's.
     static let urgentPriority: Int32 = 5
     /// For how long after a word about the role the next one is waited for in real time.
     static let urgentTime = Interval.milliseconds(250)

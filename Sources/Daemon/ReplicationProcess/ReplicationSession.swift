@@ -65,14 +65,12 @@ extension ReplicationProcess {
         case .noteEstablished(let hello): noteEstablished(hello)
         case .noteEnded(let reason): noteEnded(reason)
         case .noteFlow(let flow): noteFlow(flow)
-        case .beginSnapshot where attention.isHeld:
-            endAttention()
-            perform(action)
         case .makeSnapshot where replicator != nil: replicator?.startCopy()
         case .makeSnapshot:
             let records = isReplicating ? keeper.journal.snapshot().map(\.message.bytes) : []
             drive(.snapshotMade(records, digest: keeper.journal.digest))
         case .beginSnapshot(let count, let sequence):
+            endAttention()
             log("%RF_INTERDEV-6-BULK: \(count) records are coming from the peer")
             if let replicator { return replicator.handle(.copyBegan(sequence: sequence)) }
             isVerified = false

@@ -32,7 +32,8 @@ extension ReplicationProcess {
         armMachineTimer()
     }
 
-    /// Settles when the hand-over has had time for its next word, so that neither evaluation nor log delays it.
+    /// Settles when more of the same has had time to come: the next word of a hand-over, which neither evaluation nor log
+    /// may delay, or the other SAs that a daemon installs.
     func settleSoon() {
         guard !isSettlingSoon else { return }
         isSettlingSoon = true

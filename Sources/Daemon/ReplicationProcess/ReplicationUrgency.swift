@@ -42,8 +42,15 @@ extension ReplicationProcess {
         let isHurrying = urgentUntil.map { reactor.now < $0 } ?? false
         urgentUntil = reactor.now + Self.urgentTime
         guard !isHurrying else { return }
-        guard (try? RealTime.schedule(priority: Self.urgentPriority)) != nil else { return count("role.notUrgent") }
-        calmDown()
+        if enterRealTime() { calmDown() }
+    }
+
+    private func enterRealTime() -> Bool {
+        guard (try? RealTime.schedule(priority: Self.urgentPriority)) != nil else {
+            count("role.notUrgent")
+            return false
+        }
+        return true
     }
 
     /// Until when nothing long may be begun: words about the role pass in real time, or routing is finding its new way.
@@ -77,7 +84,7 @@ extension ReplicationProcess {
         let isHeld = attention.ticked(
             processor: RealTime.processorTime, receivedBytes: association?.receivedBytes ?? 0, isWanted: isWanted)
         guard isHeld != wasHeld, urgentUntil == nil else { return }
-        if isHeld { try? RealTime.schedule(priority: Self.urgentPriority) } else { relax() }
+        if !isHeld || !enterRealTime() { relax() }
     }
 
     /// Much is coming, or long work begins: not in real time, unless words about the role pass.
