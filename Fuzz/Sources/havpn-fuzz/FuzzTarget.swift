@@ -65,10 +65,11 @@ enum FuzzTarget: String, CaseIterable {
         let version: HSRPVersion = bytes.first == 0 ? .one : .two
         guard case .message(let message)? = try? HSRPDatagram(parsing: bytes[...], version: version) else { return }
         let again = try? HSRPDatagram(parsing: message.bytes[...], version: version)
-        // What a digest covers is the whole payload, of which fields that mean nothing are not kept.
-        if case .digest = message.authentication {
+        // What a digest or a proof covers is the whole payload, of which fields that mean nothing are not kept.
+        switch (message.authentication, message.proof) {
+        case (.digest, _), (_, .some):
             precondition(again != nil, "a signed hello does not survive its own encoding")
-        } else {
+        case (.absent, nil), (.text, nil):
             precondition(again == .message(message), "a hello does not survive its own encoding")
         }
         let isIPv4 = message.virtualAddress.family == .ipv4
