@@ -65,6 +65,8 @@ final class CharonModel: ProcessModel {
 
     func has(_ spis: IKESPIPair) -> Bool { ikes.contains { $0.spis == spis } }
 
+    func has(_ child: ChildSPIPair) -> Bool { ikes.contains { $0.children.contains { $0.spis == child } } }
+
     // MARK: From havpnd
 
     /// The socket's queue, as /proc/net/udp shows it; nil while there is none.

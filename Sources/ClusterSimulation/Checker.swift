@@ -73,20 +73,23 @@ final class Checker {
         let now = simulation.now
         if let at = other.unpausedAt {
             let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
-            // Where its failover process hangs as well, nobody but its lease can end its role.
-            let wait = other.failover.isStalled ? simulation.settings.leaseNanoseconds : 2 * hello
+            // Where a failover process hangs as well, nobody but its lease can end its role, and nobody answers the other.
+            let isMute = other.failover.isStalled || node.failover.isStalled
+            let wait = isMute ? simulation.settings.leaseNanoseconds : 2 * hello
             if now < at + wait { return true }
         }
         if let at = other.kernel.stolenAt, now < at + other.kernel.delay + 100 * millisecond { return true }
+        // What was decided before it woke a slow kernel carries out behind that: fence, address, and then the role.
+        if node.kernel.delay > 0, other.failover.hasWoken(within: 3 * node.kernel.delay) { return true }
         if let at = other.kernel.refusedAt, now < at + simulation.settings.leaseNanoseconds { return true }
         // Where the association's wire is cut as well, a machine that is not heard on the LAN either counts as gone, and
         // its lease is not waited for.
         let isGone = node.failover.machine.isPeerMachineGone
         if simulation.association.isDoubtful, !isAssociated(node), isGone { return true }
-        let failover = other.failover
-        guard failover.isAlive, !failover.isStalled, !other.isPaused else { return false }
+        guard !other.isPaused else { return false }
         let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond
-        let isDeaf = now >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
+        // Who lived unheard for that long has renewed its lease behind its last sign, whatever became of it since.
+        let isDeaf = other.failover.lastAwakeAt >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
         // An answer that is later than 50 ms counts as none.
         return isDeaf && (!isAssociated(node) || simulation.association.isSlow || simulation.association.isDoubtful)
     }

@@ -13,8 +13,9 @@ final class FailoverModel: ProcessModel {
     private var pending: [GroupEvent] = []
     private var actions: [GroupAction] = []
     private var nextAction = 0
-    /// A request to a slow kernel is under way: everything waits behind it.
-    private var isWaiting = false
+    /// Requests to a slow kernel that are under way: everything waits behind them.
+    private var waits = 0
+    private var isWaiting: Bool { waits > 0 }
     private var isHandling = false
     private var redundancy: RedundancyStatus
     private var isConfigured = false
@@ -52,7 +53,7 @@ final class FailoverModel: ProcessModel {
             redundancy: redundancy, seed: simulation.random.next())
         track = TrackedObject(downDelay: .zero, upDelay: .seconds(settings.trackUpDelaySeconds))
         (pending, actions, nextAction, earlyRoles) = ([], [], 0, [])
-        (isWaiting, isHandling, isConfigured, isStopping) = (false, false, false, false)
+        (waits, isHandling, isConfigured, isStopping) = (0, false, false, false)
         (hasFailedToSend, isReconcileScheduled, toldHolding) = (false, false, (false, false))
         watch = ReplicationWatch()
         let replication = node.replication
@@ -297,11 +298,11 @@ final class FailoverModel: ProcessModel {
     /// actions wait.
     private func request(_ body: @escaping (Kernel) -> Void) {
         guard kernel.delay > 0 else { return body(kernel) }
-        isWaiting = true
+        waits += 1
         let kernel = kernel
         simulation.schedule(after: kernel.delay, for: kernel) { body(kernel) }
         after(kernel.delay) { [self] in
-            isWaiting = false
+            waits -= 1
             work()
         }
     }

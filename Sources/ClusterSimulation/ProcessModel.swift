@@ -15,6 +15,8 @@ class ProcessModel {
     private var deferred: [EventQueue.Item] = []
     private var wakeAt: UInt64?
     private var wokenAt: UInt64?
+    /// When it last began to hang, or died.
+    private var stoppedAt: UInt64 = 0
     /// When the last word to each other process arrives.
     private var lastTold: [(to: ProcessModel, at: UInt64)] = []
     /// Actions that the process still performs before it dies; nil while no death is planned.
@@ -44,6 +46,7 @@ class ProcessModel {
     /// Dies at once; sockets close with it.
     func die() {
         guard isAlive else { return }
+        if !isStalled { stoppedAt = simulation.now }
         isAlive = false
         generation += 1
         isStalled = false
@@ -58,6 +61,7 @@ class ProcessModel {
 
     func stall() {
         guard isAlive else { return }
+        if !isStalled { stoppedAt = simulation.now }
         isStalled = true
         wokenAt = nil
     }
@@ -66,6 +70,11 @@ class ProcessModel {
     var hasRunLongEnough: Bool {
         isAlive && !isStalled && (wokenAt.map { simulation.now > $0 + 4 * second } ?? false)
     }
+
+    func hasWoken(within span: UInt64) -> Bool { wokenAt.map { simulation.now < $0 + span } ?? false }
+
+    /// When it last ran.
+    var lastAwakeAt: UInt64 { isAlive && !isStalled ? simulation.now : stoppedAt }
 
     func resume() {
         guard isStalled else { return }

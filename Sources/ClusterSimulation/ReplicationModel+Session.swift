@@ -79,12 +79,19 @@ extension ReplicationModel {
         guard isReplicating else { return drive(.recordsDelivered(through: sequence)) }
         switch keeper.apply(bytes, wire: sequence) {
         case .held, .ignored: break
-        case .deliver(let record): charon.deliver(record)
+        case .deliver(let record):
+            warnOfUndelivered()
+            charon.deliver(record)
         case .compare: charon.wantComparison()
         }
         if let delivered = deliveredSequence, delivered >= keeper.journal.lastSequence {
             acknowledge(through: delivered)
         }
+    }
+
+    /// Mirrors ReplicationSession.swift.
+    private func warnOfUndelivered() {
+        if hasUndelivered, redundancy.status?.hasUndelivered == false { settle() }
     }
 
     private func endSnapshot(_ digest: UInt64, _ sequence: UInt64) {

@@ -11,6 +11,8 @@ final class Tunnels {
         var children: [ChildSPIPair] = []
         var childMadeAt: UInt64 = 0
         var unansweredSince: UInt64?
+        /// The only node that held its newest child died.
+        var isChildLost = false
     }
 
     private unowned(unsafe) let simulation: Simulation
@@ -67,6 +69,7 @@ final class Tunnels {
         // The one before lives until its deletion, and no longer.
         tunnels[tunnel].children = tunnels[tunnel].children.suffix(1) + [pair]
         tunnels[tunnel].childMadeAt = simulation.now
+        tunnels[tunnel].isChildLost = false
     }
 
     func noteAnswered(_ tunnel: Int) { tunnels[tunnel].unansweredSince = nil }
@@ -88,6 +91,11 @@ final class Tunnels {
             tunnel.ike.map { ike in others.contains { $0.charon.has(ike) } } ?? true
         }
         if !isSafe { mayLose = true }
+        for index in tunnels.indices {
+            let children = tunnels[index].children
+            let isHeld = others.contains { other in children.contains { other.charon.has($0) } }
+            if !children.isEmpty, !isHeld { tunnels[index].isChildLost = true }
+        }
     }
 
     func noteGivenUp() { mayLose = true }
@@ -96,7 +104,8 @@ final class Tunnels {
     func areHeld(by node: Node) -> Bool {
         tunnels.allSatisfy { tunnel in
             guard let ike = tunnel.ike else { return true }
-            return node.charon.has(ike) && tunnel.children.contains { node.kernel.hasOutbound($0.outbound) }
+            let hasChild = tunnel.isChildLost || tunnel.children.contains { node.kernel.hasOutbound($0.outbound) }
+            return node.charon.has(ike) && hasChild
         }
     }
 

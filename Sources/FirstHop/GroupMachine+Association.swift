@@ -9,8 +9,10 @@ extension GroupMachine {
         let (wasUp, wasGone) = (redundancy.isAssociationUp, redundancy.isPeerMachineGone)
         let wasRoleTaken = redundancy.isRoleTaken
         redundancy = status
-        if !wasGone, status.isPeerMachineGone { isPeerHeardSinceGone = false }
+        // A process that hung tells of an end that may be long past: who was heard meanwhile lives.
+        if !wasGone, status.isPeerMachineGone, !isReplicationSilent { isPeerHeardSinceGone = false }
         if wasUp, !status.isAssociationUp {
+            associationLostAt = now
             // It may have lived, and renewed its lease, until now.
             if isPeerActive { peerActiveAt = now }
             isPeerActive = false
@@ -21,7 +23,7 @@ extension GroupMachine {
             peerTerm = 0
             peerGreeting = nil
             let nonce = nextNonce()
-            greetingNonce = nonce
+            (greetingNonce, greetedAt) = (nonce, now)
             (awaitsGreeting, isGreetingOutbid) = (true, false)
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
@@ -66,7 +68,9 @@ extension GroupMachine {
         case .prepareTakeover: answerPrepare(at: now, actions: &actions)
         case .fenced:
             if isPrepared { completePreparedTakeover(reason: "given by the peer", at: now, actions: &actions) }
-        case .released, .takeOver: receiveReleased(at: now, actions: &actions)
+        case .released, .takeOver:
+            receiveReleased(at: now, actions: &actions)
+            hearTerm(term, isPeerActive: false, at: now, actions: &actions)
         case .requestRole(let claim): answerRequest(claim, at: now, actions: &actions)
         case .declined(let reason): receiveDeclined(reason, at: now, actions: &actions)
         case .question(let nonce):
@@ -215,6 +219,11 @@ extension GroupMachine {
             return
         }
         if showsEvidence, state == .active { return answerForEvidence(nonce, at: now, actions: &actions) }
+        sendAnswer(nonce, at: now, actions: &actions)
+    }
+
+    mutating func sendAnswer(_ nonce: UInt64, at now: Instant, actions: inout [GroupAction]) {
+        if state != .active { grantedAt = now }
         actions.append(.sendRole(.answer(nonce: nonce, isActive: state == .active), term: term))
     }
 
@@ -270,8 +279,10 @@ extension GroupMachine {
         peerActiveAt = isActive ? now : nil
         if !isActive { announceSurvivor(at: now, actions: &actions) }
         if nonce == greetingNonce { awaitsGreeting = false }
-        if nonce == greetingNonce || nonce == RoleMessage.proclamation {
+        if nonce == greetingNonce || nonce == RoleMessage.proclamation || !isActive {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
+        }
+        if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
             // What comes before the answer to our greeting may have been said before it took the role again.
             if !isActive, !awaitsGreeting {
@@ -349,7 +360,9 @@ extension GroupMachine {
     /// The peer we hold for Active says at the start of a session that it is not: it was restarted, its fence is up.
     private mutating func followFormerActive(at now: Instant, actions: inout [GroupAction]) {
         guard state == .standby, !isCatchingUp, let seen = activeSeen, isPeer(seen.address) else { return }
-        guard !isGreetingOutbid else { return askOnceMore(at: now) }
+        // Heard as Active behind our greeting, it may have taken the role after this word of it.
+        let isOutdated = greetedAt.map { seen.at > $0 } ?? false
+        guard !isGreetingOutbid, !isOutdated else { return askOnceMore(at: now) }
         staleHellosUntil = now + GroupTiming.staleHelloWindow
         becomeActive(reason: "the peer is no longer Active", isPeerSettled: true, at: now, actions: &actions)
     }

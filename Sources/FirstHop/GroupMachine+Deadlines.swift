@@ -108,7 +108,11 @@ extension GroupMachine {
         if isDue(isolationDeadline, at: now) { reachIsolationDeadline(at: now, actions: &actions) }
         if isDue(phaseDeadline, at: now) { endPhase(at: now, actions: &actions) }
         if isDue(fenceHeldUntil, at: now) {
-            lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
+            if isReplicationSilent {
+                fenceHeldUntil = fenceDeadline(behind: now)
+            } else {
+                lowerHeldFence(reason: "the old Active's lease is over", at: now, actions: &actions)
+            }
         }
         if isDue(leaseDeadline, at: now) { renewLease(at: now, actions: &actions) }
         if let first = announcements.first, first <= now {
@@ -249,7 +253,7 @@ extension GroupMachine {
         if phase == .draining { resumeOrStepDown(at: now, actions: &actions) }
         guard let nonce = unansweredNonce else { return }
         unansweredNonce = nil
-        actions.append(.sendRole(.answer(nonce: nonce, isActive: state == .active), term: term))
+        sendAnswer(nonce, at: now, actions: &actions)
     }
 
     private mutating func resumeOrStepDown(at now: Instant, actions: inout [GroupAction]) {
@@ -259,10 +263,8 @@ extension GroupMachine {
             stepDown(reason: "another Active was heard during a stall", at: now, actions: &actions)
             return
         }
-        if isPeerActive, fenceHeldUntil == nil {
-            // Of an older term, or this node would have yielded: it fences when it hears ours.
-            fenceHeldUntil = heldFenceDeadline(at: now)
-        }
+        // Of an older term, or this node would have yielded: it fences when it hears ours.
+        if isPeerActive { fenceHeldUntil = heldFenceDeadline(at: now) ?? fenceHeldUntil }
         if fenceHeldUntil == nil {
             openFence(reason: "no other Active was heard during a stall", actions: &actions)
             // The fence may have been held until this stall, and the role not been told yet.

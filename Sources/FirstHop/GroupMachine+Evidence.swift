@@ -96,7 +96,7 @@ extension GroupMachine {
 
     private mutating func giveEvidence(_ nonce: UInt64, at now: Instant, actions: inout [GroupAction]) {
         guard state == .active else {
-            actions.append(.sendRole(.answer(nonce: nonce, isActive: false), term: term))
+            sendAnswer(nonce, at: now, actions: &actions)
             return
         }
         var evidence = RoleEvidence(probe: segment.lastResult ?? .impossible)

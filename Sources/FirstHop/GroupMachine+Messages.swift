@@ -207,7 +207,9 @@ extension GroupMachine {
 
     /// A peer that is heard as Active lives and renews its lease: one sender, and that is not us as long as it is heard.
     private mutating func holdFence(behind address: IPAddress, at now: Instant) {
-        guard isFenceUp, phase != .draining || fenceHeldUntil != nil, isPeer(address) else { return }
+        guard isPeer(address) else { return }
+        isPeerHeardSinceGone = true
+        guard isFenceUp, phase != .draining || fenceHeldUntil != nil else { return }
         fenceHeldUntil = fenceDeadline(behind: now)
     }
 

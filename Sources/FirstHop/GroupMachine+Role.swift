@@ -79,8 +79,10 @@ extension GroupMachine {
             .log(.warning, "the fence goes up: SAs are on their way to the IKE daemon, and replication \(fault)"))
     }
 
-    mutating func noteReplicationSilence(_ isSilent: Bool, actions: inout [GroupAction]) {
+    mutating func noteReplicationSilence(_ isSilent: Bool, at now: Instant, actions: inout [GroupAction]) {
         isReplicationSilent = isSilent
+        // Until now the peer may have said in vain that it lives.
+        if fenceHeldUntil != nil { fenceHeldUntil = fenceDeadline(behind: now) }
         settleReplicationDebt(wasRoleTaken: redundancy.isRoleTaken, actions: &actions)
         openFence(reason: "replication answers again", actions: &actions)
     }
@@ -99,10 +101,17 @@ extension GroupMachine {
         // words do not come through.
         if isReplicationSilent { return fenceDeadline(behind: now) }
         let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
-        // An Active that was never heard here may have died just before this node began to listen.
-        guard let at = [heardAt, peerActiveAt, listeningSince].compactMap(\.self).max() else { return nil }
-        let until = fenceDeadline(behind: at)
+        // An Active that was never heard here may have died just before this node began to listen, and a peer that has
+        // learned that this node is not Active may have taken the role.
+        guard let at = [heardAt, peerActiveAt, listeningSince, grantedAt].compactMap(\.self).max() else { return nil }
+        let until = fenceDeadline(behind: isLANOnlyWitness(at) ? at + hold : at)
         return until > now ? until : nil
+    }
+
+    /// Whether a peer whose last sign is of that time could not be asked since: it may have lived on, unheard, for as
+    /// long as its hellos may be late.
+    private func isLANOnlyWitness(_ at: Instant) -> Bool {
+        !redundancy.isAssociationUp && associationLostAt.map { $0 < at } ?? true
     }
 
     /// Whether every path to the peer is dead: nothing is left of it that could send.
@@ -151,6 +160,8 @@ extension GroupMachine {
 
     private mutating func raiseAddress(at now: Instant, actions: inout [GroupAction]) {
         guard !holdsAddress else { return }
+        // Who took the fence away while this process slept is not known yet: no address comes before it.
+        if isFenceUp { actions.append(.raiseFence) }
         holdsAddress = true
         lowerMACAt = nil
         actions.append(.raiseMAC)

@@ -94,6 +94,10 @@ public struct GroupMachine: Sendable {
     /// When the peer was last known to be Active by the association.
     var peerActiveAt: Instant?
     var isPeerActive = false
+    /// When the association ended last; nil before that.
+    var associationLostAt: Instant?
+    /// When the peer was told last that this node is not Active: it may take the role on that.
+    var grantedAt: Instant?
     /// Our own replication said so to this process, which had forgotten it.
     var isBriefedOfActive = false
     /// Since when other routers are listened to; nil in Initial.
@@ -126,6 +130,7 @@ public struct GroupMachine: Sendable {
     var switchoverAskedAt: Instant?
     var peerTerm: UInt64 = 0
     var greetingNonce: UInt64?
+    var greetedAt: Instant?
     /// The greeting is not answered: what comes may have been said long before.
     var awaitsGreeting = false
     /// The peer has put a better claim in this session, and was told that it is free to follow.
@@ -256,7 +261,7 @@ public struct GroupMachine: Sendable {
         case .nothingReceived:
             loseReach(at: now, actions: &actions)
         case .replicationSilenceChanged(let isSilent):
-            noteReplicationSilence(isSilent, actions: &actions)
+            noteReplicationSilence(isSilent, at: now, actions: &actions)
         case .deadlineReached:
             break
         }

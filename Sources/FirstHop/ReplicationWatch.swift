@@ -60,6 +60,8 @@ public struct ReplicationWatch: Sendable {
         case .answered(let number):
             guard let asked, number >= asked.number else { return }
             self.asked = nil
+            // What has come behind a question that waited is still to be worked off.
+            if isSilent, now.since(asked.at) > Self.wait { return ask(at: now, actions: &actions) }
             note(isSilent: false, actions: &actions)
         case .processChanged:
             (asked, askAgainAt, isNeeded) = (nil, nil, false)

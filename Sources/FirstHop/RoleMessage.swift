@@ -141,10 +141,10 @@ public enum RoleMessage: Hashable, Sendable, Codable {
 }
 
 extension RoleMessage {
-    /// Whether the peer is to answer.
+    /// Whether something is made of it if the peer does not answer.
     public var isQuestion: Bool {
         switch self {
-        case .question, .evidenceQuestion: true
+        case .question, .evidenceQuestion, .requestRole, .segmentRequest: true
         default: false
         }
     }

@@ -178,7 +178,7 @@ private func hotStandby(
         var router = hotStandby()
         #expect(
             router.at(20_500, .roleMessageReceived(.prepareTakeover, term: 7)).steps == [
-                "raise MAC", "add address for 3 s", "announce", "tell ready",
+                "raise fence", "raise MAC", "add address for 3 s", "announce", "tell ready",
             ])
         #expect(router.machine.isFenceUp)
         #expect(router.machine.state == .standby)
@@ -299,23 +299,22 @@ private func hotStandby(
 
     @Test("silent death at default timers: the fence's wait is over before the hold time")
     func silentDeathDefault() {
-        var status = Router.hot
-        status.isAssociationUp = false
-        var router = hotStandby(status)
+        var router = hotStandby()
+        _ = router.at(20_500, .redundancyChanged(Router.cutOff))
         let done = router.run(until: 30_000).filter { $0.at == 30_000 }.map(\.action).steps
         #expect(done.first == "lower fence")
     }
 
     @Test("silent death at 250/800 ms: address at hold time, fence one lease behind the last hello")
     func silentDeathFast() {
-        var status = Router.hot
-        status.isAssociationUp = false
-        var router = Router.fastStandby(behind: Router.peer, redundancy: status)
+        var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+        _ = router.at(20_001, .redundancyChanged(Router.cutOff))
         let done = router.run(until: 23_000)
         let taken = done.filter { $0.at == 20_800 }.map(\.action).steps
         #expect(
             taken == [
-                "raise MAC", "add address for 1 s", "announce", "hello Active from virtual MAC", "Standby -> Active",
+                "raise fence", "raise MAC", "add address for 1 s", "announce", "hello Active from virtual MAC",
+                "Standby -> Active",
             ])
         // 20 000 (last hello) + 275 (hello with its jitter) + 1000 (lease) + 300.
         #expect(
@@ -336,8 +335,8 @@ private func hotStandby(
         }
         let done = router.run(until: 10_000)
         #expect(done.first { $0.action == .announce(Router.virtual) }?.at == 1_075)
-        // 275 (hello with its jitter) + 1000 (lease) + 300.
-        #expect(done.filter { $0.action == .lowerFence }.map(\.at) == [1_575])
+        // 800 (hold, for nobody could be asked) + 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(done.filter { $0.action == .lowerFence }.map(\.at) == [2_375])
     }
 
     @Test(
@@ -436,10 +435,14 @@ private func hotStandby(
         for isSilent in [false, true] {
             var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
             _ = router.at(20_300, .replicationSilenceChanged(isSilent: isSilent))
-            let done = router.run(until: 25_000)
+            let done = router.run(until: 26_000)
             let active = done.first { [$0.action].steps == ["Standby -> Active"] }?.at
-            // 275 (hello with its jitter) + 1000 (lease) + 300, behind the last hello or behind the takeover.
-            #expect(done.first { $0.action == .lowerFence }?.at == (isSilent ? active.map { $0 + 1_575 } : 21_575))
+            // 275 (hello with its jitter) + 1000 (lease) + 300, behind the last hello or behind the end of the silence.
+            #expect(done.first { $0.action == .lowerFence }?.at == (isSilent ? nil : 21_575))
+            guard isSilent else { continue }
+            #expect(active == 20_900)
+            #expect(router.at(26_000, .replicationSilenceChanged(isSilent: false)).steps == [])
+            #expect(router.run(until: 30_000).first { $0.action == .lowerFence }?.at == 27_575)
         }
     }
 
@@ -504,8 +507,8 @@ private func hotStandby(
         let done = cut.run(until: 21_100)
         #expect(done.contains { $0.action == .announce(Router.virtual) && $0.at == 21_000 })
         #expect(cut.at(21_100, .redundancyChanged(unfit)).steps == [])
-        // 275 (hello with its jitter) + 1000 (lease) + 300.
-        #expect(cut.run(until: 23_000).filter { $0.action == .lowerFence }.map(\.at) == [21_775])
+        // 800 (hold, for it could not be asked) + 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(cut.run(until: 23_000).filter { $0.action == .lowerFence }.map(\.at) == [22_575])
     }
 
     @Test("no fence waits where the peer had nothing, was a stranger, or nothing is replicated")

@@ -57,7 +57,7 @@ import Testing
         #expect(router.at(600, .redundancyChanged(Router.hot)).steps == ["tell requestRole(priority: 105)"])
         #expect(
             router.at(602, .roleMessageReceived(.prepareTakeover, term: 4)).steps == [
-                "raise MAC", "add address for 3 s", "announce", "tell ready",
+                "raise fence", "raise MAC", "add address for 3 s", "announce", "tell ready",
             ])
         #expect(router.at(603, .roleMessageReceived(.fenced, term: 4)).steps.last == "Listen -> Active")
     }
@@ -70,11 +70,14 @@ import Testing
         #expect(done.map(\.at).allSatisfy { $0 == 800 })
         #expect(
             done.map(\.action).steps == [
-                "coup Listen", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
-                "tell active", "Listen -> Active",
+                "coup Listen", "raise fence", "raise MAC", "add address for 3 s", "announce",
+                "hello Active from virtual MAC", "tell active", "Listen -> Active",
             ])
+        // Its term was a later one, of which this node had not heard.
         #expect(
-            router.at(810, .roleMessageReceived(.released, term: 4)).steps == ["lower fence", "publish active term 1"])
+            router.at(810, .roleMessageReceived(.released, term: 4)).steps == [
+                "lower fence", "publish active term 1", "publish active term 5", "tell active",
+            ])
     }
 
     @Test("no answer by an Active whose hellos are late as well: no Coup, the hold time decides")

@@ -110,6 +110,13 @@ extension Router {
         return router
     }
 
+    /// A pair that was HOT until the association ended; the peer's kernel may live.
+    static var cutOff: RedundancyStatus {
+        var status = hot
+        (status.isAssociationUp, status.isLocalHot, status.mayPeerKernelLive) = (false, false, true)
+        return status
+    }
+
     /// A Standby behind its peer, which has the higher priority, with `preempt`.
     static func preempting(_ status: RedundancyStatus = Router.hot) -> Router {
         standby(behind: peer, activePriority: 105, redundancy: status) { $0.preempt = true }

@@ -136,11 +136,18 @@ extension ReplicationProcess {
         if let replicator { return replicator.handle(.recordReceived(bytes, sequence: sequence)) }
         switch keeper.apply(bytes, wire: sequence) {
         case .held: break
-        case .deliver(let record): charon?.deliver(record)
+        case .deliver(let record):
+            warnOfUndelivered()
+            charon?.deliver(record)
         case .compare: charon?.wantComparison()
         case .ignored(let counter): count(counter)
         }
         acknowledgeIdle()
+    }
+
+    /// Failover hears of SAs on their way before they are: were this process to die in between, nobody else could say.
+    private func warnOfUndelivered() {
+        if hasUndelivered, redundancy.status?.hasUndelivered == false { settle() }
     }
 
     private func endSnapshot(_ digest: UInt64, _ sequence: UInt64) {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FirstHop
+import Primitives
+import Testing
+
+/// How long the fence of a new Active waits for an old one that nobody can ask.
+///
+/// With timers of 250 and 800 ms a lease is over 1575 ms behind a sign of life: 275 (hello with its jitter) + 1000 + 300.
+@Suite struct FenceTests {
+    private static let lease = 1_575
+
+    private func lowered(_ router: inout Router, until end: Int) -> Int? {
+        router.run(until: end).first { $0.action == .lowerFence }?.at
+    }
+
+    @Test("replication that hung tells late that the peer is gone: the fence waits for its lease all the same")
+    func goneIsOldNews() {
+        for isHeard in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            _ = router.at(20_300, .replicationSilenceChanged(isSilent: true))
+            _ = router.run(until: 21_300)
+            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            if isHeard { _ = router.hear(21_310, .active, priority: 90, from: Router.peer) }
+            var gone = Router.hot
+            (gone.isAssociationUp, gone.mayPeerKernelLive, gone.isRoleTaken) = (false, false, true)
+            #expect(!router.at(21_320, .redundancyChanged(gone)).steps.contains("lower fence"))
+            _ = router.at(21_321, .replicationSilenceChanged(isSilent: false))
+            #expect(lowered(&router, until: 25_000) == 21_321 + Self.lease)
+        }
+    }
+
+    @Test("a peer that was told that this node is not Active may have taken the role: the fence waits behind it")
+    func grantIsSignOfLife() {
+        for isAsked in [false, true] {
+            var router = Router.listening(redundancy: Router.hot) {
+                $0.hello = .milliseconds(250)
+                $0.hold = .milliseconds(800)
+                $0.usesOwnHoldTime = true
+                $0.allowsFastStart = true
+            }
+            _ = router.run(until: 1_000)
+            let asked = GroupEvent.roleMessageReceived(.evidenceQuestion(nonce: 7), term: 0)
+            if isAsked { #expect(router.at(1_000, asked).steps == ["tell not active"]) }
+            _ = router.at(1_001, .redundancyChanged(Router.cutOff))
+            #expect(lowered(&router, until: 5_000) == (isAsked ? 1_000 : 0) + Self.lease)
+        }
+    }
+
+    @Test("a fence whose wait ends while failover hangs stays up if the peer turns out to be Active meanwhile")
+    func waitEndsInStall() {
+        for isPeerActive in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            _ = router.at(20_001, .redundancyChanged(Router.cutOff))
+            _ = router.run(until: 21_000)
+            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            #expect(router.at(25_000, .redundancyChanged(Router.hot)).contains(.drainReceived))
+            if isPeerActive {
+                let word = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: true)
+                _ = router.at(25_000, .roleMessageReceived(word, term: 0))
+            }
+            let drained = router.at(25_000, .drained).steps
+            #expect(drained.contains("lower fence") == !isPeerActive)
+            if isPeerActive { #expect(lowered(&router, until: 30_000) == 25_000 + Self.lease) }
+        }
+    }
+
+    @Test("what a peer says before it took the role does not make a Standby follow it")
+    func wordIsOlderThanHello() {
+        for isHeard in [false, true] {
+            var router = Router.standby(behind: Router.peer, activePriority: 105, redundancy: Router.hot)
+            _ = router.at(20_100, .redundancyChanged(Router.cutOff))
+            let greeting = router.at(20_200, .redundancyChanged(Router.hot)).question ?? 0
+            if isHeard { _ = router.hear(20_250, .active, priority: 105, from: Router.peer) }
+            let answer = RoleMessage.answer(nonce: greeting, isActive: false)
+            let steps = router.at(20_260, .roleMessageReceived(answer, term: 0)).steps
+            #expect(steps.contains("Standby -> Active") == !isHeard)
+            guard isHeard else { continue }
+            #expect(router.machine.state == .standby && steps.contains("tell question"))
+        }
+    }
+
+    @Test("an Active hears of a later term from a peer that is not Active: its role goes on in one later still")
+    func laterTermOfPassivePeer() {
+        for message in [RoleMessage.answer(nonce: 77, isActive: false), .released] {
+            var router = Router.speaking(redundancy: RedundancyStatus(isStateful: true))
+            _ = router.run(until: 25_000)
+            let greeting = router.at(25_000, .redundancyChanged(Router.hot)).question ?? 0
+            let word = RoleMessage.answer(nonce: greeting, isActive: false)
+            _ = router.at(25_001, .roleMessageReceived(word, term: 0))
+            let term = router.machine.term
+            let steps = router.at(25_100, .roleMessageReceived(message, term: term + 8)).steps
+            #expect(steps == ["publish active term \(term + 9)", "tell active"])
+        }
+    }
+}
