@@ -261,8 +261,13 @@ final class CharonModel: ProcessModel {
     }
 
     /// An operator or our own replication asks for a rekey of the child with this outbound SPI.
-    func rekey(outbound spi: UInt32) {
-        guard isAlive, canReachPeer else { return }
+    ///
+    /// An exchange that nobody answers is repeated, for a minute and longer.
+    func rekey(outbound spi: UInt32, tries: Int = 60) {
+        guard isAlive, tries > 0 else { return }
+        guard canReachPeer else {
+            return simulation.schedule(after: second, for: self) { [self] in rekey(outbound: spi, tries: tries - 1) }
+        }
         let holder = ikes.firstIndex { $0.children.contains { $0.spis.outbound == spi && !$0.isReplaced } }
         if let holder { rekeyChild(at: holder) }
     }

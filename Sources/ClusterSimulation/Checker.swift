@@ -74,7 +74,7 @@ final class Checker {
         if let at = other.unpausedAt {
             let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
             // Where a failover process hangs as well, nobody but its lease can end its role, and nobody answers the other.
-            let isMute = other.failover.isStalled || node.failover.isStalled
+            let isMute = other.failover.isStalled || !other.failover.isAlive || node.failover.isStalled
             let wait = isMute ? simulation.settings.leaseNanoseconds : 2 * hello
             if now < at + wait { return true }
         }

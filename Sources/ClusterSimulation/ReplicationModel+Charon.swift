@@ -135,10 +135,9 @@ extension ReplicationModel {
     }
 
     func noteStrays(_ names: [Frame.IKEName]) {
-        let ikes = Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) })
+        overdueRekeys.noteStrays(of: Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) }))
         charon.list { [self] listing in
             guard role?.isActive == true, let listing else { return }
-            overdueRekeys.noteStrays(in: listing, of: ikes)
             for child in overdueRekeys.next(in: listing) { node.charon.rekey(inbound: child) }
         }
     }

@@ -191,6 +191,10 @@ extension GroupMachine {
         case .questioning(let hint, _, _):
             actions.append(.count("role.unanswered"))
             phase = .settled
+            if case .otherActive = hint, isReplicationSilent, state == .active {
+                stepDown(reason: "the peer is Active, and cannot be asked", at: now, actions: &actions)
+                return
+            }
             // An Active of an older term yields as soon as it hears ours; until then its word counts for nothing.
             if state == .active, peerTerm > 0, peerTerm < roleTerm { return }
             obey(hint, isConfirmed: false, at: now, actions: &actions)

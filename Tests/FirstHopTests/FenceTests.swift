@@ -80,6 +80,17 @@ import Testing
         }
     }
 
+    @Test("an Active whose replication hangs yields to its peer that is Active, whatever the priorities")
+    func yieldsWhereNobodyCanBeAsked() {
+        for isSilent in [false, true] {
+            var router = Router.preemptingActive()
+            _ = router.at(25_100, .replicationSilenceChanged(isSilent: isSilent))
+            _ = router.hear(25_200, .active, priority: 90, from: Router.peer)
+            _ = router.run(until: 25_300)
+            #expect(router.machine.state == (isSilent ? .speak : .active))
+        }
+    }
+
     @Test("an Active hears of a later term from a peer that is not Active: its role goes on in one later still")
     func laterTermOfPassivePeer() {
         for message in [RoleMessage.answer(nonce: 77, isActive: false), .released] {

@@ -55,10 +55,20 @@ import Testing
     func strays() {
         var overdue = OverdueRekeys()
         overdue.noteShared(in: [], held: nil)
-        overdue.noteStrays(in: listing([300]), of: [IKESPIPair(initiator: 9, responder: 9)])
+        overdue.noteStrays(of: [IKESPIPair(initiator: 9, responder: 9)])
         #expect(overdue.next(in: listing([300])).isEmpty)
-        overdue.noteStrays(in: listing([300]), of: [IKESPIPair(initiator: 1, responder: 2)])
+        let name = IKESPIPair(initiator: 1, responder: 2)
+        overdue.noteStrays(of: [name])
+        // A charon that has not taken the role yet is asked when it has, and that once.
+        #expect(overdue.next(in: listing([300], state: "PASSIVE")).isEmpty)
         #expect(overdue.next(in: listing([300])) == [1])
+        #expect(overdue.next(in: listing([300])).isEmpty)
+        // The VPN peer has other children still.
+        overdue.noteStrays(of: [name])
+        #expect(overdue.next(in: listing([300])) == [1])
+        overdue.noteStrays(of: [name])
+        overdue.forget()
+        #expect(overdue.next(in: listing([300])).isEmpty)
     }
 
     @Test("a child that is being rekeyed and an SA that is not established are left alone")

@@ -200,10 +200,9 @@ extension ReplicationProcess {
     /// The standby tells of children that this Active lacks.
     func noteStrays(_ names: [Frame.IKEName]) {
         count("journal.strays")
-        let ikes = Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) })
+        overdueRekeys.noteStrays(of: Set(names.map { IKESPIPair(initiator: $0.initiator, responder: $0.responder) }))
         charon?.list { [weak self] listing in
             guard let self, role?.isActive == true, let listing else { return }
-            overdueRekeys.noteStrays(in: listing, of: ikes)
             rekeyOverdue(listing)
         }
     }

@@ -11,6 +11,8 @@ public struct OverdueRekeys: Sendable {
 
     private var asked: Set<ChildSPIPair> = []
     private var shared: Set<ChildSPIPair> = []
+    /// IKE SAs with children that this node lacks, until they are listed as established.
+    private var strays: Set<IKESPIPair> = []
 
     /// Starts with nothing asked.
     public init() {}
@@ -25,8 +27,15 @@ public struct OverdueRekeys: Sendable {
     }
 
     /// Children of these IKE SAs have been replaced by some that this node lacks: a rekey brings others in their place.
-    public mutating func noteStrays(in listing: [ListedIKE], of ikes: Set<IKESPIPair>) {
-        shared.formUnion(listing.filter { ikes.contains($0.spis) }.flatMap(\.children).map(\.spis))
+    public mutating func noteStrays(of ikes: Set<IKESPIPair>) { strays.formUnion(ikes) }
+
+    /// A rekey that was asked for before has been answered by nobody: the VPN peer has other children.
+    private mutating func nameReplaced(in listing: [ListedIKE]) {
+        let listed = strays.isEmpty ? [] : listing.filter { strays.contains($0.spis) }
+        strays = Set(listed.filter { $0.state != "ESTABLISHED" }.map(\.spis))
+        let replaced = listed.filter { $0.state == "ESTABLISHED" }.flatMap(\.children).map(\.spis)
+        shared.formUnion(replaced)
+        asked.subtract(replaced)
     }
 
     /// Children that two nodes used and that are not asked for yet.
@@ -36,6 +45,7 @@ public struct OverdueRekeys: Sendable {
     ///
     /// Called with each listing while the role is held. A child is named once: charon repeats the exchange itself.
     public mutating func next(in listing: [ListedIKE]) -> [UInt32] {
+        nameReplaced(in: listing)
         let children = listing.filter { $0.state == "ESTABLISHED" }.flatMap(\.children)
         asked.formIntersection(children.map(\.spis))
         shared.formIntersection(children.map(\.spis))
@@ -51,5 +61,5 @@ public struct OverdueRekeys: Sendable {
     }
 
     /// Forgets what was asked: the role is another's.
-    public mutating func forget() { (asked, shared) = ([], []) }
+    public mutating func forget() { (asked, shared, strays) = ([], [], []) }
 }
