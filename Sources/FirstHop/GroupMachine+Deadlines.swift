@@ -79,7 +79,7 @@ extension GroupMachine {
         return handledAt.map { $0 + hello }
     }
 
-    private mutating func askForProof(at now: Instant, actions: inout [GroupAction]) {
+    mutating func askForProof(at now: Instant, actions: inout [GroupAction]) {
         lastProofAskedAt = now
         let nonce = nextNonce()
         proofNonce = nonce

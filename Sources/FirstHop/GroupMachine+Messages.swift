@@ -129,6 +129,7 @@ extension GroupMachine {
     ) {
         let better = isBetter(message, from: source)
         let router = KnownRouter(address: source, priority: message.priority, heardAt: now)
+        if isPeer(source) { isPeerHeardSinceGone = true }
         if standbyRouter?.address == source, message.state != .standby { standbyRouter = nil }
         if activeRouter?.address == source, message.state != .active { activeRouter = nil }
         switch message.state {
@@ -169,7 +170,6 @@ extension GroupMachine {
         }
         activeRouter = router
         activeSeen = (router.address, now)
-        if isPeer(router.address) { isPeerHeardSinceGone = true }
         hasLoggedLostHellos = false
         if case .questioning = phase { phase = .settled }
         finishSwitchover(at: now, actions: &actions)

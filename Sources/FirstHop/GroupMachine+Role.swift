@@ -17,8 +17,10 @@ extension GroupMachine {
         let old = state
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
         isReplicationOwed = !isResumed && awaitsReplication
-        if fenceHeldUntil == nil, isResumed || !awaitsReplication { lowerFence(actions: &actions) }
-        raiseAddress(at: now, actions: &actions)
+        let opens = fenceHeldUntil == nil && (isResumed || !awaitsReplication)
+        raiseAddress(behindFence: !opens, at: now, actions: &actions)
+        // Last: should this process be stopped in between, the address and its lease end by themselves.
+        if opens { lowerFence(actions: &actions) }
         if !isResumed || highestTerm == 0 { highestTerm += 1 }
         roleTerm = highestTerm
         enterActive(from: old, reason: reason, at: now, actions: &actions)
@@ -47,6 +49,8 @@ extension GroupMachine {
         if fenceHeldUntil == nil { actions.append(.publishRole(isActive: true, term: roleTerm)) }
         proclaim(actions: &actions)
         actions.append(.stateChanged(from: old, to: .active, reason: reason))
+        // The answer comes by way of this node's own replication: whether that works is known then, too.
+        if fenceHeldUntil != nil { askForProof(at: now, actions: &actions) }
         if isFenceUp {
             let reason = fenceHeldUntil == nil ? "replication has taken the role" : "the old Active's lease is over"
             actions.append(.log(.notice, "the fence stays up until \(reason)"))
@@ -158,10 +162,10 @@ extension GroupMachine {
         actions.append(contentsOf: virtualAddresses.map { .announce($0) })
     }
 
-    private mutating func raiseAddress(at now: Instant, actions: inout [GroupAction]) {
+    private mutating func raiseAddress(behindFence: Bool, at now: Instant, actions: inout [GroupAction]) {
         guard !holdsAddress else { return }
         // Who took the fence away while this process slept is not known yet: no address comes before it.
-        if isFenceUp { actions.append(.raiseFence) }
+        if behindFence { actions.append(.raiseFence) }
         holdsAddress = true
         lowerMACAt = nil
         actions.append(.raiseMAC)
@@ -201,7 +205,7 @@ extension GroupMachine {
     /// Planned order, receiving side: everything stands but the fence, so that the node receives and emits nothing.
     mutating func prepareTakeover(at now: Instant, actions: inout [GroupAction]) {
         guard virtualAddress != nil else { return }
-        raiseAddress(at: now, actions: &actions)
+        raiseAddress(behindFence: true, at: now, actions: &actions)
         announce(actions: &actions)
         actions.append(.sendRole(.ready, term: term))
         phase = .prepared(until: now + GroupTiming.preparedWait)

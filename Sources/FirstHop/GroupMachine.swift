@@ -89,7 +89,7 @@ public struct GroupMachine: Sendable {
     var lastHelloSentAt: Instant?
     /// When the Active last proved that it lives: a hello, or an answer over the association.
     var activeSeen: (address: IPAddress, at: Instant)?
-    /// Our peer was heard as Active since its machine last counted as gone, or was never known.
+    /// Our peer was heard since its machine last counted as gone, or was never known.
     var isPeerHeardSinceGone = false
     /// When the peer was last known to be Active by the association.
     var peerActiveAt: Instant?

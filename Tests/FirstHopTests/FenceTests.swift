@@ -30,6 +30,18 @@ import Testing
         }
     }
 
+    @Test("a machine that counts as gone and is heard in any state lives")
+    func heardIsNotGone() {
+        for isHeard in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            var gone = Router.cutOff
+            gone.mayPeerKernelLive = false
+            _ = router.at(20_100, .redundancyChanged(gone))
+            if isHeard { _ = router.hear(20_200, .speak, priority: 90, from: Router.peer) }
+            #expect(lowered(&router, until: 23_000) == (isHeard ? 20_000 + Self.lease : 20_800))
+        }
+    }
+
     @Test("a peer that was told that this node is not Active may have taken the role: the fence waits behind it")
     func grantIsSignOfLife() {
         for isAsked in [false, true] {

@@ -91,9 +91,9 @@ private struct Coupled {
         pair.lead(20_500, .messageReceived(Router.message(.resign, .active, priority: 110), from: Router.stranger))
         #expect(
             pair.steps == [
-                "lower fence", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
+                "raise MAC", "add address for 3 s", "lower fence", "announce", "hello Active from virtual MAC",
                 "publish active term 1", "Standby -> Active",
-                "F lower fence", "F raise MAC", "F add address for 3 s", "F announce",
+                "F raise MAC", "F add address for 3 s", "F lower fence", "F announce",
                 "F hello Active from virtual MAC", "F publish active term 1", "F Standby -> Active",
             ])
         #expect(pair.follower.machine.holdsAddress && !pair.follower.machine.isFenceUp)

@@ -275,7 +275,7 @@ private func hotStandby(
             var router = hotStandby()
             #expect(
                 router.at(20_500, .roleMessageReceived(message, term: 3)).steps == [
-                    "lower fence", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
+                    "raise MAC", "add address for 3 s", "lower fence", "announce", "hello Active from virtual MAC",
                     "publish active term 4", "tell active", "Standby -> Active",
                 ])
             var listening = Router.listening(redundancy: Router.hot)
@@ -302,7 +302,7 @@ private func hotStandby(
         var router = hotStandby()
         _ = router.at(20_500, .redundancyChanged(Router.cutOff))
         let done = router.run(until: 30_000).filter { $0.at == 30_000 }.map(\.action).steps
-        #expect(done.first == "lower fence")
+        #expect(done.prefix(3) == ["raise MAC", "add address for 3 s", "lower fence"])
     }
 
     @Test("silent death at 250/800 ms: address at hold time, fence one lease behind the last hello")
@@ -314,7 +314,7 @@ private func hotStandby(
         #expect(
             taken == [
                 "raise fence", "raise MAC", "add address for 1 s", "announce", "hello Active from virtual MAC",
-                "Standby -> Active",
+                "Standby -> Active", "tell question",
             ])
         // 20 000 (last hello) + 275 (hello with its jitter) + 1000 (lease) + 300.
         #expect(
@@ -531,7 +531,7 @@ private func hotStandby(
         _ = router.at(0, .interfaceChanged(isUp: true))
         #expect(
             router.at(1, .resumed(isFenced: false)).steps == [
-                "lower fence", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
+                "raise MAC", "add address for 3 s", "lower fence", "announce", "hello Active from virtual MAC",
                 "publish active term 1", "Listen -> Active",
             ])
     }

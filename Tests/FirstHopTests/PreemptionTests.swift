@@ -71,7 +71,7 @@ import Testing
         #expect(
             done.map(\.action).steps == [
                 "coup Listen", "raise fence", "raise MAC", "add address for 3 s", "announce",
-                "hello Active from virtual MAC", "tell active", "Listen -> Active",
+                "hello Active from virtual MAC", "tell active", "Listen -> Active", "tell question",
             ])
         // Its term was a later one, of which this node had not heard.
         #expect(

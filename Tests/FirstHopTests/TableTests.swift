@@ -45,7 +45,7 @@ import Testing
         let done = standby.run(until: 30_000).filter { $0.at >= 30_000 }.map(\.action)
         #expect(
             Array(done.steps.prefix(8)) == [
-                "lower fence", "raise MAC", "add address for 3 s", "announce", "hello Active from virtual MAC",
+                "raise MAC", "add address for 3 s", "lower fence", "announce", "hello Active from virtual MAC",
                 "publish active term 1", "Standby -> Active",
             ])
         var listening = Router.listening()
@@ -210,7 +210,7 @@ import Testing
             var router = build()
             #expect(
                 router.hear(time, .active, priority: 90).steps.prefix(7) == [
-                    "coup \(state)", "lower fence", "raise MAC", "add address for 3 s", "announce",
+                    "coup \(state)", "raise MAC", "add address for 3 s", "lower fence", "announce",
                     "hello Active from virtual MAC", "publish active term 1",
                 ])
         }
