@@ -190,6 +190,7 @@ extension ReplicationModel {
         charon.list { [unowned self] listing in
             guard role?.isActive == true, let listing else { return }
             overdueRekeys.noteShared(in: listing, held: heldAtLoss)
+            for child in overdueRekeys.next(in: listing) { node.charon.rekey(inbound: child) }
         }
     }
 

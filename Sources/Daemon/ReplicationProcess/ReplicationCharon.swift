@@ -341,7 +341,7 @@ extension ReplicationProcess {
         }
     }
 
-    private func rekeyOverdue(_ listing: [ListedIKE]) {
+    func rekeyOverdue(_ listing: [ListedIKE]) {
         let due = overdueRekeys.next(in: listing)
         guard !due.isEmpty else { return }
         for child in due {

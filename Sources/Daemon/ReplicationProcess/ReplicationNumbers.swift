@@ -95,6 +95,7 @@ extension ReplicationProcess {
             overdueRekeys.noteShared(in: listing, held: heldAtLoss)
             guard overdueRekeys.sharedCount > 0 else { return }
             log("%CRYPTO-4-OVERLAP: \(overdueRekeys.sharedCount) child SAs may have been used by both nodes: rekeying")
+            rekeyOverdue(listing)
         }
     }
 
