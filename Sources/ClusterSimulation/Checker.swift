@@ -162,7 +162,8 @@ final class Checker {
 
     /// Where both can speak, the later term keeps the role, if it ever was more than a held fence.
     private func checkYielding(_ node: Node) {
-        guard hasEmitted[node.index] else { return }
+        // Who slept longer than a hold time yields to whom it hears, whatever the terms.
+        guard hasEmitted[node.index], !node.failover.hasWoken(within: 100 * millisecond) else { return }
         hasEmitted[node.index] = false
         for other in simulation.nodes where other !== node {
             let machine = other.failover.machine
@@ -195,7 +196,7 @@ final class Checker {
             guard other.failover.isActive, node.replication.session.peer?.isActive == true,
                 other.replication.redundancy.status?.isPeerHot == true
             else { continue }
-            for child in other.charon.ikes.flatMap(\.children)
+            for child in other.charon.ikes.filter(\.isComplete).flatMap(\.children)
             where !child.isReplaced && child.madeAt + 3_500 * millisecond < simulation.now {
                 guard let theirs = other.kernel.outbound.first(where: { $0.spi == child.spis.outbound }) else {
                     continue
@@ -245,7 +246,9 @@ final class Checker {
         for other in nodes where other !== holder {
             let state = other.replication.redundancy.state
             guard state == .standbyHot else { return "\(other.name) is \(state)" }
-            let lacking = holder.kernel.outbound.first { !other.kernel.hasOutbound($0.spi) }
+            // Of an IKE SA that came to the Active by halves nobody can make anything.
+            let halves = holder.charon.ikes.filter { !$0.isComplete }.flatMap(\.children).map(\.spis.outbound)
+            let lacking = holder.kernel.outbound.first { !other.kernel.hasOutbound($0.spi) && !halves.contains($0.spi) }
             if let lacking, !holder.charon.isNew(outbound: lacking.spi) {
                 return "\(other.name) lacks SPI \(lacking.spi)"
             }
