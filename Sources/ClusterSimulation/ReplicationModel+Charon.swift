@@ -28,9 +28,13 @@ extension ReplicationModel {
         }
         counters.forgetRole()
         isRaising = false
+        lateUntil = nil
         overdueRekeys.forget()
         lastInboundState = nil
-        if fresh.isActive, former != nil { raiseStaleNumbers() }
+        if fresh.isActive, former != nil {
+            raiseStaleNumbers()
+            awaitLateSAs()
+        }
         if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
         if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
     }
@@ -67,9 +71,9 @@ extension ReplicationModel {
     }
 
     func noteInheritance(isActive: Bool) {
-        inheritedSPIs = []
+        inheritedSPIs = isActive ? keeper.undelivered : []
         guard isActive, !(isVerified && keeper.isAcknowledged) else { return }
-        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound)).union(keeper.undelivered)
+        inheritedSPIs.formUnion(keeper.journal.expected.childSAs.keys.map(\.outbound))
     }
 
     // MARK: What charon says
@@ -116,6 +120,7 @@ extension ReplicationModel {
         advanceCounters()
         let missing = kernel.missingSAs(of: listing)
         if plan.isEmpty, missing == 0 {
+            keeper.noteVerified()
             isVerified = true
             failedVerifications = 0
         } else {

@@ -185,6 +185,15 @@ extension ReplicationModel {
         after(20 * millisecond) { [unowned self] in raiseBehindQueue(looks: isEmpty ? looks + 1 : 0) }
     }
 
+    /// Mirrors ReplicationNumbers.swift `awaitLateSAs`.
+    func awaitLateSAs() {
+        guard !keeper.undelivered.isEmpty, charon.fault == nil else { return }
+        lateUntil = now + ReplicationLimits.lateSAWait
+        after(100 * millisecond) { [unowned self] in settle() }
+    }
+
+    var areSAsLate: Bool { lateUntil.map { now < $0 } ?? false && !keeper.undelivered.isEmpty }
+
     /// Mirrors ReplicationNumbers.swift `noteOverlap`.
     private func noteOverlap() {
         charon.list { [unowned self] listing in
@@ -240,6 +249,7 @@ extension ReplicationModel {
         if let sa = kernel.outboundSA(spi) {
             counters.observe(sa)
             if advanceCounters(only: sa.identity), role?.isActive == true { reportCountersSoon() }
+            keeper.noteInKernel(spi)
         }
         settle()
     }

@@ -95,7 +95,8 @@ extension ReplicationModel {
         facts.isDelivered = isDelivered()
         facts.hasUndelivered = hasUndelivered
         facts.isVerified = isVerified
-        facts.areNumbersStale = isRaising || (role?.isActive == false && query(&counters) { $0.areStale(at: now) })
+        facts.areNumbersStale =
+            isRaising || areSAsLate || (role?.isActive == false && query(&counters) { $0.areStale(at: now) })
         facts.areCountersInstalled = query(&counters) { $0.isInstalled }
         return facts
     }

@@ -55,6 +55,7 @@ final class ReplicationModel: ProcessModel {
     var uncovered: Set<IKESPIPair> = []
     var leftovers = LeftoverSearch()
     var isRaising = false
+    var lateUntil: Instant?
     var isReportingSoon = false
     var overdueRekeys = OverdueRekeys()
     var lastInboundState: UInt64?
@@ -99,7 +100,7 @@ final class ReplicationModel: ProcessModel {
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
         (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
         (isRaising, overdueRekeys, lastInboundState, heldAtLoss) = (false, OverdueRekeys(), nil, nil)
-        isReportingSoon = false
+        (isReportingSoon, lateUntil) = (false, nil)
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
         (toldNews, judgedFacts, ownChildren, sharing) = (nil, nil, [:], SharingMark())

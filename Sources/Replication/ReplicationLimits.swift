@@ -6,6 +6,8 @@ public import Primitives
 public enum ReplicationLimits {
     /// The version of the protocol between the nodes; another one is refused.
     public static let protocolVersion: UInt16 = 1
+    /// How long the fence of a takeover waits for SAs whose records came a moment before; charon takes milliseconds.
+    public static let lateSAWait = Interval.milliseconds(100)
     /// The largest body of a frame, in bytes.
     public static let frameByteCount = 16_384
     /// The largest record: a frame without its number and length.

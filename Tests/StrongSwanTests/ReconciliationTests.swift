@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test("a child on its way to charon is remembered until its delivery is confirmed, deleted since or not")
+    @Test("a child on its way is remembered until the kernel has it or a comparison found everything, deleted or not")
     func undelivered() throws {
         var keeper = JournalKeeper()
         keeper.settle()
@@ -80,7 +80,15 @@ import Testing
         active.noteNothingUndelivered()
         #expect(active.undelivered.isEmpty)
         _ = keeper.apply(try HAFixture.ikeAdd(pair(2)).message().bytes, wire: 5)
+        keeper.noteVerified()
+        #expect(keeper.undelivered == [0x12])
+        // charon has read it, which is not yet to install it.
         _ = keeper.acknowledge(through: keeper.journal.lastSequence)
+        #expect(keeper.undelivered == [0x12])
+        var seen = keeper
+        seen.noteInKernel(0x12)
+        #expect(seen.undelivered.isEmpty)
+        keeper.noteVerified()
         #expect(keeper.undelivered.isEmpty)
     }
 

@@ -12,6 +12,8 @@ import StrongSwan
 /// Every request is answered inside the send call, so nothing here waits. Where the kernel lacks XFRM the fault says so
 /// and everything else goes on.
 final class KernelTables {
+    /// Called when an outbound SA came and its number stands where it must.
+    var onOutboundAdded: (SAIdentity) -> Void = { _ in }
     /// Called when an SA of ours came or went.
     var onSAsChanged: () -> Void = {}
     /// An Active has raised the number of an SA that came into its kernel late.
@@ -193,6 +195,7 @@ final class KernelTables {
             // An SA that is new to this kernel stands at zero; one of the peer's may not stay there for a moment.
             counters.observe(sa)
             if advanceCounters(at: reactor.now, only: sa.identity), !isStandby() { onInheritedRaised() }
+            onOutboundAdded(sa.identity)
             onSAsChanged()
         case .deleted(let identity) where sas[identity] != nil: remove(identity)
         case .expired(let sa, isHard: true) where sas[sa.identity] != nil: remove(sa.identity)

@@ -71,7 +71,10 @@ extension ReplicationProcess {
         kernel?.counters.forgetRole()
         numbers = NumberWatch()
         lastInboundState = nil
-        if fresh.isActive, former != nil { raiseStaleNumbers() }
+        if fresh.isActive, former != nil {
+            raiseStaleNumbers()
+            awaitLateSAs()
+        }
         if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
         if former != nil { beginQuiet(isActive: fresh.isActive) }
         if replicator != nil { return changeWithKernel(fresh, hadRole: former != nil) }
@@ -134,9 +137,9 @@ extension ReplicationProcess {
     ///
     /// A HOT standby has it all in its kernel, and does not look.
     func noteInheritance(isActive: Bool) {
-        inheritedSPIs = []
+        inheritedSPIs = isActive ? keeper.undelivered : []
         guard isActive, !(isVerified && keeper.isAcknowledged) else { return }
-        inheritedSPIs = Set(keeper.journal.expected.childSAs.keys.map(\.outbound)).union(keeper.undelivered)
+        inheritedSPIs.formUnion(keeper.journal.expected.childSAs.keys.map(\.outbound))
     }
 
     // MARK: What charon says
@@ -235,6 +238,7 @@ extension ReplicationProcess {
         kernel?.advanceCounters(at: reactor.now)
         let missing = kernel?.missingSAs(of: listing).count ?? 0
         if plan.isEmpty, missing == 0 {
+            keeper.noteVerified()
             isVerified = true
             failedVerifications = 0
         } else {

@@ -10,6 +10,8 @@ import StrongSwan
 struct NumberWatch {
     /// Numbers that had grown old when the role was taken are not all raised yet: the fence waits.
     var isRaising = false
+    /// Until when the fence waits for SAs that charon is installing.
+    var lateUntil: Instant?
     /// The peer was HOT since this node has the role: it has numbers that can be outrun.
     var hadHotPeer = false
     /// SAs of an Active that the peer would have to raise before it sends.
@@ -66,6 +68,18 @@ extension ReplicationProcess {
         numbers.isRaising = true
         raiseBehindQueue(looks: 0)
     }
+
+    /// Records of children came a moment ago: failover keeps its fence until the kernel has their SAs, and not for long.
+    func awaitLateSAs() {
+        guard replicator == nil, !keeper.undelivered.isEmpty, let charon, charon.fault == nil else { return }
+        count("counters.lateSAs")
+        let until = reactor.now + ReplicationLimits.lateSAWait
+        numbers.lateUntil = until
+        reactor.schedule(at: until) { [unowned self] in settle() }
+    }
+
+    /// Whether SAs with number 0 may come before this moment is over.
+    var areSAsLate: Bool { numbers.lateUntil.map { reactor.now < $0 } ?? false && !keeper.undelivered.isEmpty }
 
     private func raiseBehindQueue(looks: Int) {
         guard numbers.isRaising, let kernel else { return }

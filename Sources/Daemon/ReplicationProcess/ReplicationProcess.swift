@@ -298,7 +298,8 @@ final class ReplicationProcess {
         let tables = KernelTables(
             scheme: scheme, life: bootID, on: reactor, isStandby: { [unowned self] in role?.isActive == false },
             isInherited: { [unowned self] in isInherited($0.spi) })
-        tables.onSAsChanged = { [unowned self] in settleSoon() }
+        tables.onOutboundAdded = { [unowned self] identity in keeper.noteInKernel(identity.spi) }
+        tables.onSAsChanged = { [unowned self] in numbers.lateUntil == nil ? settleSoon() : settle() }
         tables.onInheritedRaised = { [unowned self] in reportCountersSoon() }
         tables.onPeerMoved = { [unowned self] in notePeerMoved() }
         tables.onRoutesAffected = { [unowned self] in scheduleRoutes(afterMilliseconds: 20) }

@@ -85,7 +85,7 @@ extension ReplicationProcess {
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
         if let replicator { return facts.completed(by: replicator, isDelivered: isDelivered(at: now)) }
         facts.areNumbersStale =
-            numbers.isRaising || (role?.isActive == false && kernel?.counters.areStale(at: now) ?? false)
+            numbers.isRaising || areSAsLate || (role?.isActive == false && kernel?.counters.areStale(at: now) ?? false)
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered(at: now)

@@ -29,7 +29,7 @@ public struct JournalKeeper: Sendable {
     public private(set) var hasCopyBegun = false
     /// The digest was equal at the last mark or snapshot's end.
     public private(set) var isEqual = false
-    /// Outbound SPIs of the children that are on their way to charon, and may be in the kernel only later.
+    /// Outbound SPIs of the children that are on their way to charon, or through it, and will be in the kernel later.
     public private(set) var undelivered: Set<UInt32> = []
     /// The standing IKE SAs that copies have changed since charon was compared last.
     public private(set) var copied = StateRefresh.none
@@ -113,14 +113,21 @@ public struct JournalKeeper: Sendable {
             wire = first.wire
             acknowledgements.removeFirst()
         }
-        if wire != nil, isAcknowledged { undelivered = [] }
         return wire
     }
 
     /// charon was compared with the journal, and is brought what was found.
     public mutating func noteCompared() { copied = .none }
 
-    /// charon has read everything that it was sent, or is gone with what it had not read.
+    /// The kernel has an outbound SA of ours now.
+    public mutating func noteInKernel(_ spi: UInt32) { undelivered.remove(spi) }
+
+    /// A comparison found everything in charon and in the kernel.
+    public mutating func noteVerified() {
+        if isAcknowledged { undelivered = [] }
+    }
+
+    /// charon has worked off everything that it was sent, or is gone with what it had not read.
     public mutating func noteNothingUndelivered() { undelivered = [] }
 
     /// The session or the role changed: nothing of the other side is known any more.
