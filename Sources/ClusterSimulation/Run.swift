@@ -18,7 +18,7 @@ public enum Run {
 
     /// How long a cold pair may take until it is HOT.
     static let warmUp = 60 * second
-    /// How long everything may take to be well again behind the last fault.
+    /// How long everything may take to be well again behind the last fault, and three hold times for an election.
     static let recovery = 60 * second
     /// How long it must stay so.
     static let calm = 5 * second
@@ -43,6 +43,7 @@ public enum Run {
         simulation.run(until: start + schedule.healedMilliseconds * millisecond)
         simulation.note("all faults are over")
         let healed = simulation.now
+        let recovery = Self.recovery + 3 * UInt64(schedule.settings.holdMilliseconds) * millisecond
         if !settle(simulation, within: recovery) {
             simulation.checker.fail("not well again: \(simulation.checker.fault ?? "")")
         }

@@ -129,7 +129,9 @@ final class Tunnels {
     }
 
     private func record(_ spi: UInt32, _ range: ClosedRange<UInt64>, _ node: Node) {
-        guard !node.kernel.hasRefusedCounter else { return }
+        // A kernel that refused a number, a fence or a deletion has sent what nobody counts.
+        let hasRefused = simulation.nodes.contains { $0.kernel.hasRefusedCounter || $0.kernel.refusedAt != nil }
+        guard !hasRefused else { return }
         let isReused = Self.add(range, to: &used[spi, default: []])
         if isReused { simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again") }
     }

@@ -146,6 +146,11 @@ public struct OutboundCounters: Sendable {
                 entry.reportedSequence = sequence
                 if entry.isForgotten { entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings) }
                 entry.isForgotten = false
+            } else if only != nil, maySend, !hasBeenTold, entry.isForgotten {
+                // An Active gets an SA that others have used, and nobody has ever told it how far.
+                entry.margin.start(behind: entry.kernel.replay.outbound)
+                entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings)
+                (entry.reportedSequence, entry.isForgotten) = (entry.kernel.replay.outbound, false)
             }
             let decision = entry.margin.decide(
                 current: entry.kernel.replay.outbound, settings, silence: silence(of: entry))

@@ -276,6 +276,22 @@ import Testing
         #expect(!counters.areStale(at: at(3)))
     }
 
+    @Test("an Active that nobody ever told a number starts inherited SAs far behind zero, each once")
+    func inheritedUntold() {
+        let least = (SequenceMargin.forgottenIntervals.lowerBound - 1) * settings.outboundInterval
+        for isTold in [false, true] {
+            var counters = OutboundCounters(settings: settings, life: 5)
+            counters.noteCopy(of: [1])
+            if isTold { _ = counters.take(report: 1, isLast: true, [], at: at(1)) }
+            counters.forgetRole()
+            counters.observe(sa(1))
+            let write = counters.writes(at: at(2), only: sa(1).identity).first
+            #expect((write?.replay.outbound ?? 0 > least) == !isTold)
+            if let write { counters.noteWritten(write) }
+            #expect(counters.writes(at: at(3), only: sa(1).identity) == [])
+        }
+    }
+
     @Test("without a report for longer than the margin covers, a takeover counts in what was sent since")
     func staleTakeover() {
         var settings = settings
