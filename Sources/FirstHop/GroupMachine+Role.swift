@@ -74,6 +74,8 @@ extension GroupMachine {
     /// the fence goes up: nobody watches for them any more.
     mutating func settleReplicationDebt(wasRoleTaken: Bool, actions: inout [GroupAction]) {
         if state != .active || isRoleWatched { isReplicationOwed = false }
+        // A new process of replication would not know of it.
+        if state == .active, isFenceUp, awaitsReplication { isReplicationOwed = true }
         guard state == .active, awaitsReplication, wasRoleTaken, !isFenceUp else { return }
         isReplicationOwed = true
         raiseFence(actions: &actions)

@@ -92,6 +92,25 @@ import Testing
         }
     }
 
+    @Test("SAs that replication told of behind a fence are not forgotten by a new process of it")
+    func debtOutlivesProcess() {
+        for hasUndelivered in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            _ = router.at(20_001, .redundancyChanged(Router.cutOff))
+            _ = router.run(until: 21_000)
+            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            var status = Router.cutOff
+            status.hasUndelivered = hasUndelivered
+            _ = router.at(21_000, .redundancyChanged(status))
+            var new = Router.cutOff
+            _ = router.at(21_100, .redundancyChanged(new))
+            #expect(lowered(&router, until: 22_000) == (hasUndelivered ? nil : 20_000 + Self.lease))
+            new.isRoleTaken = true
+            let steps = router.at(22_100, .redundancyChanged(new)).steps
+            #expect(steps.contains("lower fence") == hasUndelivered)
+        }
+    }
+
     @Test("an Active whose replication hangs yields to its peer that is Active, whatever the priorities")
     func yieldsWhereNobodyCanBeAsked() {
         for isSilent in [false, true] {
