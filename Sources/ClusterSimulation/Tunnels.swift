@@ -132,6 +132,12 @@ final class Tunnels {
         // A kernel that refused a number, a fence or a deletion has sent what nobody counts.
         let hasRefused = simulation.nodes.contains { $0.kernel.hasRefusedCounter || $0.kernel.refusedAt != nil }
         guard !hasRefused else { return }
+        // Between a theft of its fence and the repair a standby with an IPv6 address sends, and no daemon can help it.
+        if let at = node.kernel.stolenAt, !node.failover.isActive,
+            simulation.now < at + node.kernel.delay + 100 * millisecond
+        {
+            return
+        }
         let isReused = Self.add(range, to: &used[spi, default: []])
         if isReused { simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again") }
     }
