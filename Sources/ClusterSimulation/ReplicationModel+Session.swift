@@ -145,6 +145,7 @@ extension ReplicationModel {
         after(20 * millisecond) { [unowned self] in
             isReportingSoon = false
             reportCounters()
+            settle()
         }
     }
 

@@ -212,6 +212,7 @@ extension ReplicationProcess {
         reactor.schedule(at: reactor.now + Self.raisedReportPause) { [unowned self] in
             isReportingSoon = false
             reportCounters()
+            settle()
         }
     }
 
