@@ -57,6 +57,12 @@ import Testing
             let listing = [listed(pair(9), version: version, state: "ESTABLISHED", children: [stranger])]
             #expect(keeper.uncovered(in: listing).isEmpty == (version == 1))
         }
+        // No resynchronisation brings a record of a child that has been replaced.
+        for (state, isNamed) in [("INSTALLED", true), ("REKEYING", true), ("REKEYED", false), ("DELETED", false)] {
+            var ike = listed(pair(9), version: 2, state: "ESTABLISHED", children: [stranger])
+            ike.children[0].state = state
+            #expect(keeper.uncovered(in: [ike]).isEmpty == !isNamed)
+        }
     }
 
     @Test("a child on its way is remembered until the kernel has it or a comparison found everything, deleted or not")

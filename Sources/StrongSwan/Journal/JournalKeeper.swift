@@ -166,6 +166,7 @@ public struct JournalKeeper: Sendable {
 
     /// The listed IKE SAs that the journal, with what waits behind it, does not know, or not with all children.
     ///
+    /// A child that has been replaced is told of no more, however often charon is asked: it goes without a record.
     /// Of IKEv1 only the SAs that are established count, and not their children: charon hands children on from a
     /// replaced SA to its successor, and keeps replaced ones, without a word to the plugin.
     public func uncovered(in listing: [ListedIKE]) -> Set<IKESPIPair> {
@@ -176,7 +177,9 @@ public struct JournalKeeper: Sendable {
             guard ike.version != 1 else { return ike.state == "ESTABLISHED" && expected.ikeSAs[ike.spis] == nil }
             guard ike.state != "CONNECTING" else { return false }
             return expected.ikeSAs[ike.spis] == nil
-                || !ike.children.allSatisfy { $0.spis.inbound == 0 || expected.childSAs[$0.spis] != nil }
+                || !ike.children.allSatisfy {
+                    $0.spis.inbound == 0 || $0.isLeaving || expected.childSAs[$0.spis] != nil
+                }
         }
         return Set(missing.map(\.spis))
     }

@@ -79,6 +79,8 @@ public struct ListedChild: Sendable, Hashable {
     public var name: String
     /// charon's word: INSTALLED, REKEYING, REKEYED, DELETED or another.
     public var state: String
+    /// Another child has its place, or it is being deleted.
+    public var isLeaving: Bool { state == "REKEYED" || state == "DELETING" || state == "DELETED" }
     /// ESP or AH.
     public var securityProtocol: String
     /// Both SPIs.
