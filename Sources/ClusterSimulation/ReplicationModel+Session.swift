@@ -190,7 +190,7 @@ extension ReplicationModel {
     func awaitLateSAs() {
         guard !keeper.undelivered.isEmpty, charon.fault == nil else { return }
         lateUntil = now + ReplicationLimits.lateSAWait
-        after(100 * millisecond) { [unowned self] in settle() }
+        after(ReplicationLimits.lateSAWait.nanoseconds) { [unowned self] in settle() }
     }
 
     var areSAsLate: Bool { lateUntil.map { now < $0 } ?? false && !keeper.undelivered.isEmpty }

@@ -10,6 +10,15 @@ import Testing
 @Suite struct FenceTests {
     private static let lease = 1_575
 
+    /// Active at 21 s behind its fence, from a peer that was heard at 20 s and whose association ended 1 ms later.
+    private func fenced() -> Router {
+        var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+        _ = router.at(20_001, .redundancyChanged(Router.cutOff))
+        _ = router.run(until: 21_000)
+        #expect(router.machine.state == .active && router.machine.isFenceUp)
+        return router
+    }
+
     private func lowered(_ router: inout Router, until end: Int) -> Int? {
         router.run(until: end).first { $0.action == .lowerFence }?.at
     }
@@ -62,10 +71,7 @@ import Testing
     @Test("a fence whose wait ends while failover hangs stays up if the peer turns out to be Active meanwhile")
     func waitEndsInStall() {
         for isPeerActive in [false, true] {
-            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
-            _ = router.at(20_001, .redundancyChanged(Router.cutOff))
-            _ = router.run(until: 21_000)
-            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            var router = fenced()
             #expect(router.at(25_000, .redundancyChanged(Router.hot)).contains(.drainReceived))
             if isPeerActive {
                 let word = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: true)
@@ -95,10 +101,7 @@ import Testing
     @Test("SAs that replication told of behind a fence are not forgotten by a new process of it")
     func debtOutlivesProcess() {
         for hasUndelivered in [false, true] {
-            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
-            _ = router.at(20_001, .redundancyChanged(Router.cutOff))
-            _ = router.run(until: 21_000)
-            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            var router = fenced()
             var status = Router.cutOff
             status.hasUndelivered = hasUndelivered
             _ = router.at(21_000, .redundancyChanged(status))
