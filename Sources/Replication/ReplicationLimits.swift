@@ -54,6 +54,8 @@ public enum ReplicationLimits {
     /// By how much VPN peers must have been heard later by one of two Actives to decide between them; below it, which is
     /// about how often they are looked at, the terms do.
     public static let trafficDifferenceMilliseconds: UInt32 = 2_000
+    /// How long an Active may have heard no VPN peer before that says something.
+    public static let trafficSettling = Interval.seconds(4)
     /// How late a heartbeat of ours may be before orders that wait count as outdated.
     public static let lateness = Interval.milliseconds(300)
     /// Silence after which the peer's process counts as hanging although its kernel still answers.

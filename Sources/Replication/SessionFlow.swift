@@ -15,6 +15,7 @@ extension SessionMachine {
     ) {
         let roleChanged = hello.isActive != local.isActive
         guard hello != local || state != localState else { return }
+        if roleChanged { (activeSince, trafficAt) = (hello.isActive ? now : nil, nil) }
         local = hello
         localState = state
         judgeClaims(actions: &actions)

@@ -69,7 +69,7 @@ public struct SessionHello: Hashable, Sendable, Codable {
     /// What the sender holds.
     public var journal = JournalState()
     /// How long ago a VPN peer's authenticated packet last came in, in milliseconds; `neverHeard` if none did, nil from
-    /// a build that does not say.
+    /// one that became Active a moment ago, or a build that does not say.
     public var trafficMilliseconds: UInt32?
 
     /// No authenticated packet of a VPN peer has come in.

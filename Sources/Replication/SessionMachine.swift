@@ -162,6 +162,8 @@ public struct SessionMachine: Sendable {
     var peerClaim = (isActive: false, term: UInt64(0))
     /// When a VPN peer was last heard, and the hello that told it.
     var trafficAt: Instant?
+    /// When this node became Active.
+    var activeSince: Instant?
     var sentHello: SessionHello?
     var expectedSequence: UInt64?
     var isSnapshotRequested = false
@@ -256,11 +258,18 @@ public struct SessionMachine: Sendable {
         helloDeadline = now + ReplicationLimits.helloTimeout
         var hello = local
         hello.isActive = isLocalActive
-        hello.trafficMilliseconds =
-            trafficAt.map { UInt32(clamping: min(now.since($0).milliseconds, Int(SessionHello.neverHeard) - 1)) }
-            ?? SessionHello.neverHeard
+        hello.trafficMilliseconds = trafficAge(at: now)
         sentHello = hello
         send(.hello(hello), &actions)
+    }
+
+    /// How long ago VPN peers were heard in this role; nil as long as one that has just begun tells nothing.
+    private func trafficAge(at now: Instant) -> UInt32? {
+        if let trafficAt {
+            return UInt32(clamping: min(now.since(trafficAt).milliseconds, Int(SessionHello.neverHeard) - 1))
+        }
+        if let activeSince, now.since(activeSince) < ReplicationLimits.trafficSettling { return nil }
+        return SessionHello.neverHeard
     }
 
     mutating func end(_ reason: String, actions: inout [Action]) {

@@ -9,14 +9,14 @@ import Testing
 @Suite struct OverlapTests {
     /// Both Active, in these terms, VPN peers heard so many milliseconds before the association comes (nil: never).
     private func meeting(
-        terms: (left: UInt64, right: UInt64), heard: (left: Int?, right: Int?),
+        terms: (left: UInt64, right: UInt64), heard: (left: Int?, right: Int?), activeMilliseconds: Int = 5_000,
         wire: @escaping (Frame) -> [Frame] = { [$0] }
     ) -> SessionPair {
         var pair = SessionPair()
         pair.wire = wire
         pair.become(active: true, term: terms.left, \.left)
         pair.become(active: true, term: terms.right, \.right)
-        let longest = max(heard.left ?? 0, heard.right ?? 0)
+        let longest = max(heard.left ?? 0, heard.right ?? 0, activeMilliseconds)
         for age in stride(from: longest, through: 0, by: -100) {
             if heard.left == age { pair.give(.peerTrafficSeen, to: \.left) }
             if heard.right == age { pair.give(.peerTrafficSeen, to: \.right) }
@@ -90,6 +90,27 @@ import Testing
         }
         #expect(outranked(pair.left) == nil)
         #expect(activeTerm(pair.left) == 5)
+    }
+
+    @Test(
+        "who has just taken the role and heard nobody yet does not yield for that; what it heard before does not count")
+    func justActive() {
+        let pair = meeting(terms: (3, 5), heard: (1_800, nil), activeMilliseconds: 1_800)
+        #expect(outranked(pair.left) == nil)
+        #expect(activeTerm(pair.left) == 5)
+        var again = SessionPair()
+        again.become(active: true, term: 5, \.right)
+        again.give(.peerTrafficSeen, to: \.right)
+        again.become(active: false, term: 5, \.right)
+        again.now = again.now + .seconds(20)
+        again.become(active: true, term: 6, \.left)
+        again.give(.peerTrafficSeen, to: \.left)
+        again.now = again.now + .seconds(3)
+        again.become(active: true, term: 7, \.right)
+        again.now = again.now + .seconds(1)
+        again.connect()
+        #expect(outranked(again.left) == nil)
+        #expect(activeTerm(again.left) == 7)
     }
 
     @Test("a standby that heard nobody is no second Active")
