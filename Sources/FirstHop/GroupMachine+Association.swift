@@ -22,7 +22,7 @@ extension GroupMachine {
             // A new session counts its terms anew; the question tells the peer ours and brings its own.
             peerTerm = 0
             peerGreeting = nil
-            let nonce = nextNonce()
+            let nonce = nextNonce(isGreeting: true)
             (greetingNonce, greetedAt) = (nonce, now)
             (awaitsGreeting, isGreetingOutbid) = (true, false)
             actions.append(.sendRole(.question(nonce: nonce), term: term))
@@ -37,10 +37,7 @@ extension GroupMachine {
         openFence(reason: "replication has taken the role", actions: &actions)
         // Behind the fence: it asks the kernel and the segment.
         if wasUp { checkReach(at: now, actions: &actions) }
-        if state == .active, !isFitForRole, isHandoverPossible {
-            let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)
-            beginRelease(release, at: now, actions: &actions)
-        }
+        giveWhenUnfit(at: now, actions: &actions)
         considerPreempting(at: now, actions: &actions)
     }
 
@@ -183,20 +180,26 @@ extension GroupMachine {
             remark = "the Active keeps the role: \(reason)"
             actions.append(.count("role.declined"))
         case .awaitingReady(let release, _) where release.isOptional:
-            phase = .settled
             actions.append(.count("role.declined"))
-            actions.append(.log(.notice, "the peer declines the role: \(reason)"))
-            if switchoverAskedAt != nil {
-                switchoverAskedAt = nil
-                actions.append(
-                    .switchoverRefused(code: "peer-declined", message: "the peer declines the role: \(reason)"))
-            }
-            sendHello(at: now, actions: &actions)
+            keepRole("peer-declined", "the peer declines the role: \(reason)", at: now, actions: &actions)
         case .awaitingReady(let release, _):
             completeRelease(release, at: now, actions: &actions)
         case .settled, .prepared, .questioning, .reuniting, .draining:
             actions.append(.count("role.unexpected"))
         }
+    }
+
+    /// Gives up a release that need not be.
+    mutating func keepRole(
+        _ code: StaticName, _ reason: String, at now: Instant, actions: inout [GroupAction]
+    ) {
+        phase = .settled
+        actions.append(.log(.notice, reason))
+        if switchoverAskedAt != nil {
+            switchoverAskedAt = nil
+            actions.append(.switchoverRefused(code: code, message: reason))
+        }
+        sendHello(at: now, actions: &actions)
     }
 
     // MARK: Questions
@@ -211,7 +214,8 @@ extension GroupMachine {
     private mutating func answer(
         _ nonce: UInt64, showsEvidence: Bool, at now: Instant, actions: inout [GroupAction]
     ) {
-        if peerGreeting == nil { peerGreeting = nonce }
+        // A question from before the session may have waited in a process that hung, and comes first.
+        if Self.isGreeting(nonce) { peerGreeting = nonce }
         yieldClaim(to: nonce, at: now)
         if state != .active, let greetingNonce, greetingNonce <= nonce { isGreetingOutbid = true }
         guard phase != .draining else {
@@ -254,10 +258,14 @@ extension GroupMachine {
     }
 
     /// A nonce that also decides between two who claim the role at one time: by priority, and then by chance.
-    mutating func nextNonce() -> UInt64 {
-        let nonce = UInt64(priority) << 56 | random.next() >> 8
-        return min(max(nonce, RoleMessage.proclamation + 1), RoleMessage.briefing - 1)
+    ///
+    /// Its last bit tells a greeting, which both nodes put once in a session, from other questions; the two before that keep
+    /// it apart from `RoleMessage.proclamation` and `RoleMessage.briefing`.
+    mutating func nextNonce(isGreeting: Bool = false) -> UInt64 {
+        UInt64(priority) << 56 | random.next() >> 8 & ~7 | (isGreeting ? 3 : 2)
     }
+
+    private static func isGreeting(_ nonce: UInt64) -> Bool { nonce & 1 == 1 }
 
     /// Whether this Active of the peer's own term is the one that yields; nil until both have greeted.
     private var yieldsTie: Bool? {
@@ -396,8 +404,7 @@ extension GroupMachine {
             if isBetter {
                 stepDown(reason: "a better Active is heard", at: now, actions: &actions)
             } else {
-                actions.append(.send(message(.coup), fromVirtualMAC: true))
-                announceAgain(at: now, actions: &actions)
+                coup(at: now, actions: &actions)
             }
         case .coup:
             guard state == .active else { return }

@@ -28,6 +28,7 @@ extension GroupMachine {
             consider(preemptWait?.syncUntil)
         }
         if watchesActive { consider(activeDeadline) }
+        consider(givingDeadline)
         consider(proofDeadline)
         consider(idleDeadline)
         if watchesStandby { consider(standbyDeadline) }
@@ -70,6 +71,8 @@ extension GroupMachine {
         guard let seen = activeSeen else { return isPeerActive ? peerActiveAt : nil }
         return isPeer(seen.address) ? seen.at : nil
     }
+
+    private var givingDeadline: Instant? { isFitForRole || !isHandoverPossible ? nil : giveAgainAt }
 
     /// A group that waits for nothing comes all the same while the peer can give it orders: only a deadline that is late
     /// tells that this process slept, and so did the orders that it finds.
@@ -121,6 +124,7 @@ extension GroupMachine {
         }
         // Standby's deadline before Active's: Speak must become Standby before it can follow a silent Active.
         if watchesStandby, isDue(standbyDeadline, at: now) { reachStandbyDeadline(at: now, actions: &actions) }
+        if isDue(givingDeadline, at: now) { giveWhenUnfit(at: now, actions: &actions) }
         if isDue(proofDeadline, at: now) { askForProof(at: now, actions: &actions) }
         if watchesActive, isDue(activeDeadline, at: now) { reachActiveDeadline(at: now, actions: &actions) }
         reachPreemptDeadlines(at: now, actions: &actions)
@@ -183,6 +187,10 @@ extension GroupMachine {
             break
         case .awaitingReady(let release, _):
             actions.append(.count("role.readyTimeout"))
+            if release.isOptional, !isPeerReady {
+                keepRole("peer-lost", "the peer that was to take the role is lost", at: now, actions: &actions)
+                return
+            }
             completeRelease(release, at: now, actions: &actions)
         case .prepared:
             actions.append(.log(.warning, "prepared for the role, but it was not given: stepping back"))
@@ -269,6 +277,10 @@ extension GroupMachine {
         }
         // Of an older term, or this node would have yielded: it fences when it hears ours.
         if isPeerActive { fenceHeldUntil = heldFenceDeadline(at: now) ?? fenceHeldUntil }
+        // A peer that was there before may have the role: its word comes by a new session, for replication has slept too.
+        if isLeaseOver(at: now), redundancy.isStateful, redundancy.isAssociationUp, fenceHeldUntil == nil {
+            fenceHeldUntil = now + GroupTiming.reunionWait
+        }
         if fenceHeldUntil == nil {
             openFence(reason: "no other Active was heard during a stall", actions: &actions)
             // The fence may have been held until this stall, and the role not been told yet.

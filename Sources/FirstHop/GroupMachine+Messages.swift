@@ -191,6 +191,10 @@ extension GroupMachine {
         case .awaitingReady, .questioning, .reuniting:
             break
         case .settled, .prepared, .requesting:
+            if !isBetter, isDeaf(router.address, at: now) {
+                coup(at: now, actions: &actions)
+                return
+            }
             if asksPeer(router.address) {
                 ask(.otherActive(isBetter: isBetter), at: now, actions: &actions)
                 return
@@ -203,6 +207,28 @@ extension GroupMachine {
             apply(event, reason: reason, at: now, actions: &actions)
             if isBetter { activeSeen = (router.address, now) }
         }
+    }
+
+    /// Whether the peer, with which nothing but this segment is left, was told by Coup a moment ago who stays.
+    private func isDeaf(_ address: IPAddress, at now: Instant) -> Bool {
+        guard redundancy.isStateful, !redundancy.isAssociationUp, isPeer(address), let last = unheededCoups.last
+        else { return false }
+        return !isFenceUp && now.since(last) < hold
+    }
+
+    /// Tells a worse Active to yield.
+    ///
+    /// A peer that goes on all the same does not hear this node: then this one yields.
+    mutating func coup(at now: Instant, actions: inout [GroupAction]) {
+        if isFenceUp || unheededCoups.last.map({ now.since($0) >= hold }) ?? false { unheededCoups = [] }
+        guard unheededCoups.count < GroupTiming.unheededCoups else {
+            unheededCoups = []
+            stepDown(reason: "the peer is Active as well, and does not hear this node", at: now, actions: &actions)
+            return
+        }
+        unheededCoups.append(now)
+        actions.append(.send(message(.coup), fromVirtualMAC: true))
+        announceAgain(at: now, actions: &actions)
     }
 
     /// A peer that is heard as Active lives and renews its lease: one sender, and that is not us as long as it is heard.

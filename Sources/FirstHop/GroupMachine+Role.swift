@@ -185,6 +185,8 @@ extension GroupMachine {
             leaseDeadline = nil
             return
         }
+        // A renewal brings back an address that another program has deleted, perhaps together with the fence.
+        if isFenceUp { raiseFence(actions: &actions) }
         actions.append(contentsOf: virtualAddresses.map { .renewLease($0, leaseSeconds: settings.leaseSeconds) })
         scheduleLease(at: now)
     }
@@ -245,10 +247,23 @@ extension GroupMachine {
 
     // MARK: Giving
 
-    /// Whether the planned order can be followed: the peer holds everything and can be spoken to.
+    /// Whether the planned order can be followed.
     var isHandoverPossible: Bool {
-        guard state == .active, phase == .settled, !isFenceUp else { return false }
-        return redundancy.isAssociationUp && redundancy.isPeerHot
+        state == .active && phase == .settled && !isFenceUp && isPeerReady
+    }
+
+    /// Whether the peer holds everything and can be spoken to.
+    var isPeerReady: Bool { redundancy.isAssociationUp && redundancy.isPeerHot }
+
+    /// An Active whose IKE daemon is gone, or has lost its SAs, gives the role to a peer that has them.
+    ///
+    /// One that cannot run at the moment declines, and is asked again.
+    mutating func giveWhenUnfit(at now: Instant, actions: inout [GroupAction]) {
+        guard !isFitForRole else { return }
+        giveAgainAt = now + GroupTiming.givingPause
+        guard isHandoverPossible else { return }
+        let release = Release(target: .speak, reason: "the IKE daemon is not fit", isOptional: true)
+        beginRelease(release, at: now, actions: &actions)
     }
 
     /// An Active whose priority fell below a HOT peer's gives the role instead of waiting to be relieved.

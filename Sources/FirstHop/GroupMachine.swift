@@ -128,6 +128,10 @@ public struct GroupMachine: Sendable {
     var isFirstPreemption: Bool
     var requestAllowedAt: Instant?
     var switchoverAskedAt: Instant?
+    /// When the peer, Active as well, was told to yield, and was heard as Active again.
+    var unheededCoups: [Instant] = []
+    /// When an unfit Active offers the role once more.
+    var giveAgainAt: Instant?
     var peerTerm: UInt64 = 0
     var greetingNonce: UInt64?
     var greetedAt: Instant?

@@ -97,6 +97,10 @@ public enum GroupTiming {
     public static let reunionWait = Interval.seconds(2)
     /// How long the Active may stay silent to `requestRole` before Coup.
     public static let requestWait = Interval.milliseconds(200)
+    /// So many Coups without an answer show that the peer does not hear this node.
+    public static let unheededCoups = 4
+    /// How often an Active without a fit IKE daemon offers the role to a HOT peer.
+    public static let givingPause = Interval.seconds(1)
     /// How long a prepared takeover waits behind its fence for `fenced`.
     public static let preparedWait = Interval.milliseconds(500)
     /// Behind the lease: how late the kernel may remove an expired address (measured 0.1–0.3 s).

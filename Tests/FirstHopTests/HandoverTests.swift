@@ -544,4 +544,34 @@ private func hotStandby(
         #expect(router.hear(20_500, .active, priority: 90, from: Router.peer).steps == [])
         #expect(router.machine.remark == "declines the role: the IKE daemon is not fit")
     }
+
+    @Test("an unfit Active whose peer declined offers the role again each second")
+    func unfitAsksAgain() {
+        var router = Router.active(redundancy: RedundancyStatus(isStateful: true))
+        _ = router.at(20_400, .redundancyChanged(Router.hot))
+        var unfit = Router.hot
+        unfit.isIKEDaemonFit = false
+        #expect(router.at(20_500, .redundancyChanged(unfit)).steps.contains("tell prepareTakeover"))
+        for at in [20_501, 21_501, 22_501] {
+            _ = router.at(at, .roleMessageReceived(.declined(reason: .unfit), term: 1))
+            let offers = router.run(until: at + 999).map(\.action).steps.filter { $0 == "tell prepareTakeover" }
+            #expect(offers.count == 1)
+        }
+    }
+
+    @Test("a peer that is lost before it is ready does not get a role that need not be given; another one does")
+    func peerLostBeforeReady() {
+        for (event, keeps) in [(.switchoverRequested(force: false), true), (.switchoverRequested(force: true), false)]
+            as [(GroupEvent, Bool)]
+        {
+            var router = Router.active(redundancy: RedundancyStatus(isStateful: true))
+            _ = router.at(20_400, .redundancyChanged(Router.hot))
+            #expect(router.at(20_500, event).steps.contains("tell prepareTakeover"))
+            var alone = RedundancyStatus(isStateful: true)
+            alone.isPeerPopulated = true
+            _ = router.at(20_505, .redundancyChanged(alone))
+            _ = router.run(until: 20_600)
+            #expect((router.machine.state == .active) == keeps)
+        }
+    }
 }

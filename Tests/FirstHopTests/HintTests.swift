@@ -93,7 +93,7 @@ import Testing
         #expect(router.at(26_001, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: term)).steps == [])
         #expect(router.machine.state == .active)
         var other = Router.preemptingActive()
-        let higher = UInt64.max - 1
+        let higher = UInt64.max - 2
         _ = other.at(26_000, .roleMessageReceived(.question(nonce: higher), term: term))
         let steps = other.at(26_001, .roleMessageReceived(.answer(nonce: 0, isActive: true), term: term)).steps
         #expect(steps.contains("raise fence"))
@@ -292,6 +292,37 @@ import Testing
         let nonce = try Self.nonce(router.at(20_500, .redundancyChanged(Router.hot)))
         let answer = GroupEvent.roleMessageReceived(.answer(nonce: nonce, isActive: true), term: 5)
         #expect(router.at(20_501, answer).steps.first == "raise fence")
+    }
+
+    @Test("two Actives of one term compare what they greeted with; a question that waited since before says nothing")
+    func greetingBehindStaleQuestion() throws {
+        let high: UInt64 = 254 << 56
+        for (stale, greeting, yields) in [(2, high | 3, true), (high | 2, 3, false)] as [(UInt64, UInt64, Bool)] {
+            var router = Router.active(redundancy: RedundancyStatus(isStateful: true))
+            let own = try Self.nonce(router.at(20_500, .redundancyChanged(Router.hot)))
+            _ = router.at(20_501, .roleMessageReceived(.question(nonce: stale), term: 1))
+            _ = router.at(20_501, .roleMessageReceived(.question(nonce: greeting), term: 1))
+            _ = router.at(20_502, .roleMessageReceived(.answer(nonce: own, isActive: true), term: 1))
+            #expect((router.machine.state == .active) == !yields)
+        }
+    }
+
+    @Test("a worse peer that stays Active behind four Coups does not hear this node, which then yields")
+    func unheededCoups() {
+        var alone = RedundancyStatus(isStateful: true)
+        alone.isPeerPopulated = true
+        var router = Router.active(redundancy: alone)
+        var coups = 0
+        var at = 20_500
+        while router.machine.state == .active, at < 60_000 {
+            let steps =
+                router.hear(at, .active, priority: 90, from: Router.peer).steps
+                + router.run(until: at + 990).map(\.action).steps
+            coups += steps.filter { $0.hasPrefix("coup") }.count
+            at += 1_000
+        }
+        #expect(coups == 4)
+        #expect(router.machine.state == .speak)
     }
 
     @Test("terms never fall within a session; an older one is dropped and counted")

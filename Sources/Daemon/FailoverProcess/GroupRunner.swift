@@ -84,6 +84,7 @@ final class GroupRunner {
     /// Packets that the interface had received when it became usable.
     private var receivedBefore: UInt64?
     private var repairedAt: Instant?
+    private var fenceRepairedAt: Instant?
     private var theftLoggedAt: Instant?
     /// The least time between two repairs that do not wait for reconciling.
     private static let repairPause = Interval.milliseconds(20)
@@ -325,7 +326,7 @@ final class GroupRunner {
 
     /// A rule that was ours is gone; our own deletions come by as well, when the fence is no longer wanted.
     func fenceWasDeleted(of address: IPAddress) {
-        guard machine.isFenceUp, mayRepair() else { return }
+        guard machine.isFenceUp, mayRepair(since: &fenceRepairedAt) else { return }
         if surroundings.kernel.raiseFence(address) { noteTheft("the fence of \(address)", "kernel.fenceRepaired") }
     }
 
@@ -333,18 +334,20 @@ final class GroupRunner {
     func addressWasDeleted(_ gone: AddressInfo) {
         let stolen = HeldAddress(
             interfaceIndex: gone.interfaceIndex, address: gone.address, prefixLength: gone.prefixLength)
-        guard held.contains(stolen), mayRepair() else { return }
+        guard held.contains(stolen), mayRepair(since: &repairedAt) else { return }
         handle(.deadlineReached)
         guard held.contains(stolen) else { return }
+        // Whoever took the address may have taken the fence before it, without which it sends.
+        if machine.isFenceUp { for address in fenced { surroundings.kernel.raiseFence(address) } }
         surroundings.kernel.holdAddress(stolen, leaseSeconds: machine.settings.leaseSeconds)
         noteTheft("\(stolen.address)", "kernel.addressRepaired")
     }
 
     /// Somebody who deletes as fast as we restore must not get all of the processor; reconciling comes a moment later.
-    private func mayRepair() -> Bool {
+    private func mayRepair(since last: inout Instant?) -> Bool {
         let now = Reactor.now()
-        if let last = repairedAt, now.since(last) < Self.repairPause { return false }
-        repairedAt = now
+        if let last, now.since(last) < Self.repairPause { return false }
+        last = now
         return true
     }
 
