@@ -38,6 +38,8 @@ final class KernelTables {
     let reactor: Reactor
     private(set) var xfrm: NetlinkSocket?
     private(set) var route: NetlinkSocket?
+    /// An inherited SA may stand below what others have sent with it.
+    private var owesInherited = false
     /// What a standby lets pass of its own packets.
     var bypass = BypassPlan()
     /// What the policies want routes for.
@@ -114,7 +116,16 @@ final class KernelTables {
     @discardableResult
     func advanceCounters(at now: Instant, only identity: SAIdentity? = nil) -> Bool {
         guard isStandby() || identity.map(isInherited) ?? false else { return false }
-        return write(counters.writes(at: now, only: identity))
+        let isDone = write(counters.writes(at: now, only: identity))
+        if !isDone, !isStandby() { owesInherited = true }
+        return isDone
+    }
+
+    /// An Active raises inherited SAs that came unseen, or whose numbers the kernel refused; costs nothing without such.
+    func raiseOwed(at now: Instant) {
+        guard owesInherited else { return }
+        owesInherited = !write(counters.writes(at: now).filter { isInherited($0.identity) })
+        if !owesInherited { onInheritedRaised() }
     }
 
     /// An Active raises numbers that had grown old when it took the role; true when all of them are in the kernel.
@@ -184,6 +195,8 @@ final class KernelTables {
             count(event == .overrun ? "kernel.overrun" : "kernel.malformed")
             refreshSAs()
             advanceCounters(at: reactor.now)
+            owesInherited = !isStandby()
+            raiseOwed(at: reactor.now)
             onSAsChanged()
             return readPolicies()
         }

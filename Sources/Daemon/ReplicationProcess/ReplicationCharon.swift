@@ -69,6 +69,7 @@ extension ReplicationProcess {
             kernel?.counters.forgetPeer()
         }
         kernel?.counters.forgetRole()
+        noteSource(isActive: fresh.isActive, hadRole: former != nil)
         numbers = NumberWatch()
         lastInboundState = nil
         if fresh.isActive, former != nil {
@@ -82,6 +83,12 @@ extension ReplicationProcess {
         kernel?.reconcileReverseRoutes(isActive: fresh.isActive)
         tellStatusLines(isActive: fresh.isActive, hadRole: former != nil)
         if fresh.isActive { becomeActive() } else { becomeStandby(wasActive: former?.isActive) }
+    }
+
+    /// A process that was started anew finds a charon that serves already, or one that has lost its SAs unseen.
+    private func noteSource(isActive: Bool, hadRole: Bool) {
+        isCharonSource = isActive && !hadRole
+        lossSuspicion = isCharonSource ? .notSeen : nil
     }
 
     private func becomeActive() {
@@ -172,6 +179,7 @@ extension ReplicationProcess {
     private func noteRoleTold(_ isActive: Bool) {
         if isActive == role?.isActive {
             isTakeoverComplete = true
+            isCharonSource = isActive
             if isActive { noteQueueRead() }
         }
         settle()
@@ -213,8 +221,9 @@ extension ReplicationProcess {
     /// What a comparison of charon with the journal may do: on a standby with a complete copy, or in a takeover.
     private var permission: CharonDriver.PlanPermission {
         guard isReplicating, let role else { return .later }
-        // A takeover may find a charon that has just lost its SAs: it is filled before it is told to be active.
-        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : comparison }
+        // A takeover may find a charon that has lost its SAs, or none at all for a while: it is filled before it is told to
+        // be active.
+        if role.isActive { return isCharonSource || !keeper.isAuthoritative ? .nothing : comparison }
         return keeper.isEqual ? comparison : .later
     }
 
@@ -255,13 +264,19 @@ extension ReplicationProcess {
 
     // MARK: Whose journal is true
 
-    /// The active charon says that it starts anew: believe it only if it does not list what the journal holds.
+    /// The active charon is gone or says that it starts anew: believed only if it does not list what the journal holds.
     private func noteActiveLoss() {
         guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }
+        lossSuspicion = .seen
+        judgeActiveLoss()
+    }
+
+    /// Where nobody answers it is asked again with the next comparison, before that takes anything for deleted.
+    private func judgeActiveLoss() {
         charon?.list { [weak self] listing in
-            guard let self, role?.isActive == true, let listing else { return }
-            let held = Set(listing.map(\.spis))
-            guard keeper.journal.expected.ikeSAs.keys.allSatisfy({ !held.contains($0) }) else { return }
+            guard let self, let suspicion = lossSuspicion, role?.isActive == true, let listing else { return }
+            lossSuspicion = nil
+            guard suspicion.isConfirmed(by: listing, journal: keeper.journal) else { return }
             hasLostSAs = true
             lossDeadline = reactor.now + Self.lossWait
             log("%CRYPTO-3-IKE_DAEMON: the IKE daemon started anew and lost its SAs")
@@ -271,7 +286,7 @@ extension ReplicationProcess {
 
     /// Settles, while Active, questions that time answers.
     func checkAuthority(at now: Instant) {
-        if let lossDeadline, now >= lossDeadline {
+        if let lossDeadline, now >= lossDeadline, !session.isPeerHot || now.since(lossDeadline) > Self.hotLossWait {
             self.lossDeadline = nil
             hasLostSAs = false
             keeper.flush()
@@ -283,6 +298,8 @@ extension ReplicationProcess {
         else { return }
         charon?.list { [weak self] listing in
             guard let self, let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
+            // Who has nothing and hears nobody has nothing to be the source of: the peer may have all, and lends it.
+            if session.phase != .established, listing.isEmpty, keeper.journal.recordCount == 0 { return }
             settleAuthority(hasUnknownSAs: !keeper.covers(listing))
         }
     }
@@ -310,11 +327,14 @@ extension ReplicationProcess {
 
     /// Looks for deletions and moves that charon did not tell, and passes them on; and for what a killed charon has left.
     func compareActive() {
-        guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon?.version else { return }
+        guard isReplicating, keeper.isAuthoritative, isCharonSource, !hasLostSAs, let version = charon?.version else {
+            return
+        }
+        guard lossSuspicion == nil else { return judgeActiveLoss() }
         let settled = keeper.journal.lastSequence
         let sas = kernel?.sas ?? [:]
         charon?.list { [weak self] listing in
-            guard let self, let listing, role?.isActive == true, !hasLostSAs else { return }
+            guard let self, let listing, role?.isActive == true, !hasLostSAs, lossSuspicion == nil else { return }
             let missed = ReconciliationPlan.missedDeletions(
                 journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
             for message in missed {

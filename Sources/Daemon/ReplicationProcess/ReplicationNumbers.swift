@@ -50,7 +50,10 @@ extension ReplicationProcess {
             log(Self.staleLine)
             return replicator.handle(.staleRoleTaken)
         }
-        guard let kernel, kernel.counters.areStale(at: now) else { return }
+        guard let kernel else { return }
+        // A HOT standby's numbers stand; those of another one may be what the kernel has refused so far.
+        let isUnfinished = redundancy.state != .standbyHot && !kernel.counters.isInstalled
+        guard isUnfinished || kernel.counters.areStale(at: now) else { return }
         log(Self.staleLine)
         kernel.refreshSAs()
         kernel.counters.beginStaleTakeover(at: now)
@@ -122,7 +125,7 @@ extension ReplicationProcess {
     }
 
     private static var staleLine: String {
-        "%CRYPTO-4-SEQUENCE: the former Active has not told its sequence numbers for long: they are raised before "
+        "%CRYPTO-4-SEQUENCE: sequence numbers of the former Active are old or not in the kernel yet: they are raised before "
             + "anything is sent"
     }
 

@@ -37,6 +37,8 @@ final class ReplicationProcess {
     static let quietTime = Interval.seconds(2)
     /// How long an Active whose IKE daemon lost its SAs waits for a peer to take the role.
     static let lossWait = Interval.seconds(5)
+    /// And so much longer for a HOT peer, which has them: it gets the role as soon as it can run, or this node's failover hangs.
+    static let hotLossWait = Interval.seconds(55)
     /// How long charon is left to move the SAs of a VPN peer that the kernel heard at another end.
     static let moveWait = Interval.milliseconds(100)
 
@@ -79,6 +81,10 @@ final class ReplicationProcess {
     var isSettlingSoon = false
     var isReportingSoon = false
     var isTakeoverComplete = true
+    /// A charon was told that this node is Active: from then on it is the source of the journal.
+    var isCharonSource = false
+    /// The active charon may have lost its SAs, and no listing has told yet.
+    var lossSuspicion: LossSuspicion?
     /// Outbound SAs of the former Active that may reach this kernel only behind the takeover.
     var inheritedSPIs: Set<UInt32> = []
     /// Children that were made in a role that is over, until the next Active's records show whether it has them.

@@ -75,7 +75,6 @@ extension ReplicationProcess {
         facts.wasSessionUp = wasSessionUp
         facts.isPeerSilent = session.isPeerSilent
         facts.isPeerActive = session.peer?.isActive ?? false
-        facts.isPeerHot = session.isPeerHot && isCoverageKnown
         // Remembered beyond the session: what a dead process's kernel holds is what it held.
         if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
         // A process that was started anew has not heard the peer yet, but sees the pair's SAs in its own kernel.
@@ -83,6 +82,8 @@ extension ReplicationProcess {
         facts.isPeerPopulated = isPeerPopulated || holdsCopies
         facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
+        // An IKE daemon that is not there has nothing that the journal lacks.
+        facts.isPeerHot = session.isPeerHot && (isCoverageKnown || facts.daemonFault != nil)
         if let replicator { return facts.completed(by: replicator, isDelivered: isDelivered(at: now)) }
         facts.areNumbersStale =
             numbers.isRaising || areSAsLate || (role?.isActive == false && kernel?.counters.areStale(at: now) ?? false)
@@ -193,6 +194,7 @@ extension ReplicationProcess {
         case true?:
             checkAuthority(at: reactor.now)
             reportCounters()
+            kernel?.raiseOwed(at: reactor.now)
             watchNumbers()
             watchTraffic()
             sharing.look(at: keeper.journal.lastSequence, isPeerHot: redundancy.status?.isPeerHot == true)

@@ -183,7 +183,7 @@ public struct CharonDelivery: Sendable {
 
     private mutating func restart(_ now: Instant, _ actions: inout [Action]) {
         let wasActive = toldRole == true || hasLostActive
-        if toldRole == true { actions.append(.reportActiveLoss) }
+        if wasActive { actions.append(.reportActiveLoss) }
         (toldRole, statusDue, lastDropCount, observationDue, hasLostActive) = (nil, nil, nil, nil, false)
         verificationPause = Timers.verification
         guard wasActive, wantedRole == true else { return plan(.restarted, now, &actions) }
