@@ -28,19 +28,20 @@ final class AssociationModel {
         simulation.nodes[node].isPowered && !simulation.nodes[node].isPaused
     }
 
-    /// The wire was cut a moment ago.
+    /// The wire is cut, or was a moment ago: a new session takes that long.
     var isDoubtful: Bool {
-        guard let cutAt else { return false }
-        return isCut[0][1] || isCut[1][0] || simulation.now < cutAt + 5 * second
+        isCut[0][1] || isCut[1][0] || (healedAt.map { simulation.now < $0 + 2 * second } ?? false)
     }
 
     /// A packet was lost, and what follows waits for it.
     var isSlow: Bool { lossPercent > 0 || (lostAt.map { simulation.now < $0 + second } ?? false) }
 
-    private var cutAt: UInt64?
+    private var wasCut = false
+    private var healedAt: UInt64?
     private var lostAt: UInt64?
 
-    private var carries: Bool { !isCut[0][1] && !isCut[1][0] && isMachineUp(0) && isMachineUp(1) }
+    /// Whether its wire works both ways.
+    var carries: Bool { !isCut[0][1] && !isCut[1][0] && isMachineUp(0) && isMachineUp(1) }
 
     // MARK: Coming and going
 
@@ -102,7 +103,8 @@ final class AssociationModel {
 
     /// A cut began or ended, a machine stopped or goes on.
     func pathsChanged() {
-        if isCut[0][1] || isCut[1][0] { cutAt = simulation.now }
+        if wasCut, !isCut[0][1], !isCut[1][0] { healedAt = simulation.now }
+        wasCut = isCut[0][1] || isCut[1][0]
         guard !carries else { return heal() }
         guard brokenSince == nil else { return }
         let since = simulation.now

@@ -65,6 +65,9 @@ final class CharonModel: ProcessModel {
 
     func has(_ spis: IKESPIPair) -> Bool { ikes.contains { $0.spis == spis } }
 
+    /// Whether it could answer the peer: the SA did not come by halves.
+    func canServe(_ spis: IKESPIPair) -> Bool { ikes.contains { $0.spis == spis && $0.isComplete } }
+
     func has(_ child: ChildSPIPair) -> Bool { ikes.contains { $0.children.contains { $0.spis == child } } }
 
     // MARK: From havpnd
@@ -238,7 +241,7 @@ final class CharonModel: ProcessModel {
         ike.tunnel = tunnel
         ike.isComplete = true
         ikes.append(ike)
-        simulation.tunnels.established(tunnel, ike.spis)
+        simulation.tunnels.established(tunnel, ike.spis, by: node)
         simulation.note("\(node.name): tunnel \(tunnel) is established, \(ike.spis)")
         say(Datagrams.ikeAdd(ike.spis, replacing: nil))
         say(Datagrams.ikeUpdate(ike.spis, tunnel: tunnel))
@@ -282,7 +285,7 @@ final class CharonModel: ProcessModel {
         guard let tunnel = ikes[place].tunnel else { return }
         let old = ikes[place].spis
         ikes[place].spis = simulation.tunnels.newIKE()
-        simulation.tunnels.established(tunnel, ikes[place].spis)
+        simulation.tunnels.established(tunnel, ikes[place].spis, by: node)
         simulation.note("\(node.name): tunnel \(tunnel) has a new IKE SA, \(ikes[place].spis)")
         say(Datagrams.ikeAdd(ikes[place].spis, replacing: old))
         say(.ikeDelete(identity(old), version: .three))

@@ -20,10 +20,13 @@ final class Kernel: ProcessModel {
     var refusedPercent = 0
     /// When the kernel last refused something.
     private(set) var refusedAt: UInt64?
+    /// When it last refused to raise the fence or to delete the address, which it has not done since.
+    private(set) var disobeyedAt: UInt64?
     /// When another program last deleted address and fence.
     private(set) var stolenAt: UInt64?
-    /// The kernel refused to raise a number: what it sends with that SA is its own fault.
-    private(set) var hasRefusedCounter = false
+    /// When the kernel last refused to raise an SA's number, which it has not done since: what it sends with that SA is
+    /// its own fault, as long as it is asked again.
+    private(set) var unraisedAt: [UInt32: UInt64] = [:]
     /// The last number sent of each outbound SA, in the order of installation.
     private(set) var outbound: [(spi: UInt32, last: UInt64, usableAt: UInt64)] = []
     /// charon installs the policies that use an SA behind it, and is that long about it at least.
@@ -51,6 +54,8 @@ final class Kernel: ProcessModel {
         routeExpiry = 0
         outbound = []
         inbound = []
+        unraisedAt = [:]
+        disobeyedAt = nil
     }
 
     /// Refuses some requests of a failing kernel.
@@ -63,7 +68,12 @@ final class Kernel: ProcessModel {
     }
 
     func setFence(_ isUp: Bool) {
-        guard !refuses(isUp ? "raise the fence" : "lower the fence"), isUp != isFenceUp else { return }
+        guard !refuses(isUp ? "raise the fence" : "lower the fence") else {
+            if isUp, !isFenceUp { disobeyedAt = simulation.now }
+            return
+        }
+        guard isUp != isFenceUp else { return }
+        if isUp { disobeyedAt = nil }
         isFenceUp = isUp
         simulation.note("\(node.name): fence \(isUp ? "up" : "down")")
         changed()
@@ -105,7 +115,11 @@ final class Kernel: ProcessModel {
     }
 
     func deleteAddress() {
-        guard hasAddress, !refuses("delete the address") else { return }
+        guard hasAddress else { return }
+        guard !refuses("delete the address") else {
+            if !isFenceUp { disobeyedAt = simulation.now }
+            return
+        }
         hasAddress = false
         simulation.note("\(node.name): address deleted")
         changed()
@@ -177,6 +191,7 @@ final class Kernel: ProcessModel {
         inbound.remove(pair.inbound)
         guard let place = outbound.firstIndex(where: { $0.spi == pair.outbound }) else { return }
         outbound.remove(at: place)
+        unraisedAt[pair.outbound] = nil
         let identity = SAIdentity(destination: Self.peerAddress, spi: pair.outbound)
         tell { $0.noteDeleted(identity) }
     }
@@ -205,9 +220,10 @@ final class Kernel: ProcessModel {
     func setOutbound(_ spi: UInt32, to number: UInt64) -> Bool {
         guard let place = outbound.firstIndex(where: { $0.spi == spi }) else { return false }
         guard !refuses("set a counter") else {
-            hasRefusedCounter = true
+            unraisedAt[spi] = simulation.now
             return false
         }
+        unraisedAt[spi] = nil
         if number < outbound[place].last {
             simulation.checker.fail("\(node.name) lowers SPI \(spi) from \(outbound[place].last) to \(number)")
         }

@@ -27,6 +27,8 @@ extension ReplicationModel {
             counters.forgetPeer()
         }
         counters.forgetRole()
+        isCharonSource = fresh.isActive && former == nil
+        lossSuspicion = isCharonSource ? .notSeen : nil
         isRaising = false
         lateUntil = nil
         overdueRekeys.forget()
@@ -96,6 +98,7 @@ extension ReplicationModel {
     func noteRoleTold(_ isActive: Bool) {
         if isActive == role?.isActive {
             isTakeoverComplete = true
+            isCharonSource = isActive
             if isActive, hasUndelivered {
                 receiveWaiting()
                 keeper.noteNothingUndelivered()
@@ -107,7 +110,7 @@ extension ReplicationModel {
 
     var permission: CharonDriverModel.PlanPermission {
         guard isReplicating, let role else { return .later }
-        if role.isActive { return isTakeoverComplete || !keeper.isAuthoritative ? .nothing : comparison }
+        if role.isActive { return isCharonSource || !keeper.isAuthoritative ? .nothing : comparison }
         return keeper.isEqual ? comparison : .later
     }
 
@@ -154,10 +157,15 @@ extension ReplicationModel {
 
     func noteActiveLoss() {
         guard isReplicating, role?.isActive == true, !keeper.journal.expected.ikeSAs.isEmpty else { return }
+        lossSuspicion = .seen
+        judgeActiveLoss()
+    }
+
+    private func judgeActiveLoss() {
         charon.list { [self] listing in
-            guard role?.isActive == true, let listing else { return }
-            let held = Set(listing.map(\.spis))
-            guard keeper.journal.expected.ikeSAs.keys.allSatisfy({ !held.contains($0) }) else { return }
+            guard let suspicion = lossSuspicion, role?.isActive == true, let listing else { return }
+            lossSuspicion = nil
+            guard suspicion.isConfirmed(by: listing, journal: keeper.journal) else { return }
             hasLostSAs = true
             lossDeadline = now + Self.lossWait
             simulation.note("\(node.name): the IKE daemon lost its SAs")
@@ -166,19 +174,21 @@ extension ReplicationModel {
     }
 
     func checkAuthority() {
-        if let lossDeadline, now >= lossDeadline {
+        let isPeerHot = query(&session) { $0.isPeerHot }
+        if let lossDeadline, now >= lossDeadline, !isPeerHot || now.since(lossDeadline) > Self.hotLossWait {
             self.lossDeadline = nil
             hasLostSAs = false
             keeper.flush()
             if session.flow == .sending { drive(.snapshotMade([], digest: keeper.journal.digest)) }
             simulation.note("\(node.name): the lost SAs are given up")
-            simulation.tunnels.noteGivenUp()
+            simulation.tunnels.givenUp(by: node)
         }
         guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
             let authorityDeadline, now >= authorityDeadline || (isPeerWithoutJournal && !isResyncAsked)
         else { return }
         charon.list { [self] listing in
             guard let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
+            if session.phase != .established, listing.isEmpty, keeper.journal.recordCount == 0 { return }
             settleAuthority(hasUnknownSAs: !keeper.covers(listing))
         }
     }
@@ -202,11 +212,14 @@ extension ReplicationModel {
     }
 
     func compareActive() {
-        guard isReplicating, keeper.isAuthoritative, !hasLostSAs, let version = charon.version else { return }
+        guard isReplicating, keeper.isAuthoritative, isCharonSource, !hasLostSAs, let version = charon.version else {
+            return
+        }
+        guard lossSuspicion == nil else { return judgeActiveLoss() }
         let settled = keeper.journal.lastSequence
         let sas = kernel.sas()
         charon.list { [self] listing in
-            guard let listing, role?.isActive == true, !hasLostSAs else { return }
+            guard let listing, role?.isActive == true, !hasLostSAs, lossSuspicion == nil else { return }
             let missed = ReconciliationPlan.missedDeletions(
                 journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
             for message in missed { record(message) }

@@ -151,7 +151,8 @@ extension ReplicationModel {
 
     /// Mirrors ReplicationNumbers.swift.
     func raiseStaleNumbers() {
-        guard counters.areStale(at: now) else { return }
+        let isUnfinished = redundancy.state != .standbyHot && query(&counters) { !$0.isInstalled }
+        guard isUnfinished || counters.areStale(at: now) else { return }
         simulation.note("\(node.name): numbers are old, and are raised first")
         refreshSAs()
         counters.beginStaleTakeover(at: now)
@@ -227,7 +228,17 @@ extension ReplicationModel {
     func advanceCounters(only identity: SAIdentity? = nil) -> Bool {
         let isInherited = identity.map { inheritedSPIs.contains($0.spi) || charon.hasForeignQueue } ?? false
         guard role?.isActive == false || isInherited else { return false }
-        return write(counters.writes(at: now, only: identity))
+        let isDone = write(counters.writes(at: now, only: identity))
+        if !isDone, role?.isActive == true { owesInherited = true }
+        return isDone
+    }
+
+    /// Mirrors KernelTables.swift `raiseOwed`.
+    func raiseOwed() {
+        guard owesInherited else { return }
+        owesInherited = !write(
+            counters.writes(at: now).filter { inheritedSPIs.contains($0.identity.spi) || charon.hasForeignQueue })
+        if !owesInherited { reportCountersSoon() }
     }
 
     /// Whether all of them were taken; what is gone sends nothing.

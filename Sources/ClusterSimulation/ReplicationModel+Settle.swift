@@ -85,11 +85,11 @@ extension ReplicationModel {
         facts.wasSessionUp = wasSessionUp
         facts.isPeerSilent = session.isPeerSilent
         facts.isPeerActive = session.peer?.isActive ?? false
-        facts.isPeerHot = isCoverageKnown && query(&session) { $0.isPeerHot }
         if let peer = session.peer { isPeerPopulated = peer.journal.count > 0 }
         facts.isPeerPopulated = isPeerPopulated || (role?.isActive == false && query(&counters) { $0.count } > 0)
         facts.mayPeerKernelLive = !facts.isSessionUp && mayPeerKernelLive
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon.fault }
+        facts.isPeerHot = (isCoverageKnown || facts.daemonFault != nil) && query(&session) { $0.isPeerHot }
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered()
@@ -120,6 +120,7 @@ extension ReplicationModel {
         case true?:
             checkAuthority()
             reportCounters()
+            raiseOwed()
             watchNumbers()
             watchTraffic()
             sharing.look(at: keeper.journal.lastSequence, isPeerHot: redundancy.status?.isPeerHot == true)
@@ -133,5 +134,6 @@ extension ReplicationModel {
         case nil: break
         }
         settle()
+        if redundancy.state == .standbyHot { simulation.checker.claimsHot(node) }
     }
 }

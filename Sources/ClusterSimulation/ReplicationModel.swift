@@ -25,6 +25,7 @@ final class ReplicationModel: ProcessModel {
 
     static let authorityWait = Interval.seconds(3)
     static let lossWait = Interval.seconds(5)
+    static let hotLossWait = Interval.seconds(55)
 
     var role: Role?
     var session: SessionMachine
@@ -44,7 +45,10 @@ final class ReplicationModel: ProcessModel {
     var drainingUntil: Instant?
     var isSettlingSoon = false
     var isTakeoverComplete = true
+    var isCharonSource = false
+    var lossSuspicion: LossSuspicion?
     var inheritedSPIs: Set<UInt32> = []
+    var owesInherited = false
     var ownChildren: [ChildSPIPair: IKESPIPair] = [:]
     var sharing = SharingMark()
     var undeliveredSince: Instant?
@@ -97,10 +101,11 @@ final class ReplicationModel: ProcessModel {
         sessionActions = []
         (isDrainingActions, wasSessionUp, isPeerPopulated, isVerified) = (false, false, false, false)
         (failedVerifications, drainingUntil, isSettlingSoon, isTakeoverComplete) = (0, nil, false, true)
+        (isCharonSource, lossSuspicion) = (false, nil)
         (undeliveredSince, authorityDeadline, isResyncAsked, lossDeadline) = (nil, nil, false, nil)
         (uncovered, isCoverageKnown, inheritedSPIs, leftovers) = ([], true, [], LeftoverSearch())
         (isRaising, overdueRekeys, lastInboundState, heldAtLoss) = (false, OverdueRekeys(), nil, nil)
-        (isReportingSoon, lateUntil) = (false, nil)
+        (isReportingSoon, lateUntil, owesInherited) = (false, nil, false)
         (hasLostSAs, tickCount, isSettling, needsSettling) = (false, 0, false, false)
         (reportedJournal, deliveredSequence, mayPeerKernelLive) = (JournalState(), nil, true)
         (toldNews, judgedFacts, ownChildren, sharing) = (nil, nil, [:], SharingMark())
@@ -121,6 +126,8 @@ final class ReplicationModel: ProcessModel {
 
     override func hasDied() {
         isListening = false
+        let others = simulation.nodes.map(\.replication).filter { $0 !== self && $0.isAlive }
+        if !others.contains(where: { $0.keeper.isAuthoritative }) { simulation.tunnels.journalLost() }
         simulation.association.abort(from: node.index)
         let failover = node.failover
         failover.after(simulation.microseconds(50...500)) { failover.replicationLost() }
@@ -230,7 +237,10 @@ final class ReplicationModel: ProcessModel {
     func receive(_ bytes: [UInt8]) {
         guard isAssociated else { return }
         assembler.append(bytes)
-        while isAssociated, let piece = try? assembler.next() {
+        while isAssociated {
+            let next = Result { try assembler.next() }
+            guard case .success(let read) = next else { return simulation.checker.fail("\(node.name) hears nonsense") }
+            guard let piece = read else { return }
             guard case .frame(let frame) = piece else { continue }
             drive(.frameReceived(frame))
             if case .role = frame { settleSoon() } else { settle() }

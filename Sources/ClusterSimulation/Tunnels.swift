@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FirstHop
 import StrongSwan
 
 /// The VPN peer with its tunnels, the hosts behind both ends, and the wire between: who emits what, and who accepts it.
@@ -8,11 +9,14 @@ import StrongSwan
 final class Tunnels {
     private struct Tunnel {
         var ike: IKESPIPair?
+        var ikeMadeAt: UInt64 = 0
         var children: [ChildSPIPair] = []
         var childMadeAt: UInt64 = 0
         var unansweredSince: UInt64?
         /// The only node that held its newest child died.
         var isChildLost = false
+        /// Nobody can be blamed for its loss: its only holder died, could not tell the other node of it, or did not know of it.
+        var mayBeLost = false
     }
 
     private unowned(unsafe) let simulation: Simulation
@@ -23,10 +27,6 @@ final class Tunnels {
     private var used: [UInt32: [ClosedRange<UInt64>]] = [:]
     /// How long the peer asks a gateway that does not know its SA before it starts anew.
     private static let deadPeerTimeout = 20 * second
-    /// Tunnels that were set up anew although the peer still had them.
-    private(set) var lostCount = 0
-    /// SAs may have been lost without anybody's fault: the last holder died.
-    private(set) var mayLose = false
     /// What the hosts inside send through each tunnel.
     var packetsPerSecond: UInt64
 
@@ -60,8 +60,11 @@ final class Tunnels {
         return ChildSPIPair(inbound: nextSPI, outbound: nextSPI + 1)
     }
 
-    func established(_ tunnel: Int, _ spis: IKESPIPair) {
+    func established(_ tunnel: Int, _ spis: IKESPIPair, by node: Node) {
         tunnels[tunnel].ike = spis
+        tunnels[tunnel].ikeMadeAt = simulation.now
+        tunnels[tunnel].mayBeLost =
+            !simulation.checker.isAssociated(node) || !simulation.association.carries || simulation.association.isSlow
         tunnels[tunnel].unansweredSince = nil
     }
 
@@ -72,7 +75,14 @@ final class Tunnels {
         tunnels[tunnel].isChildLost = false
     }
 
-    func noteAnswered(_ tunnel: Int) { tunnels[tunnel].unansweredSince = nil }
+    func noteAnswered(_ tunnel: Int) {
+        tunnels[tunnel].unansweredSince = nil
+        guard tunnels[tunnel].mayBeLost, let ike = tunnels[tunnel].ike else { return }
+        let isSafe =
+            simulation.nodes.allSatisfy { $0.charon.canServe(ike) && $0.replication.isAlive }
+            && simulation.nodes.contains { $0.replication.keeper.isAuthoritative }
+        tunnels[tunnel].mayBeLost = !isSafe
+    }
 
     /// A serving gateway does not know the tunnel's SA.
     func noteUnanswered(_ tunnel: Int) {
@@ -80,25 +90,52 @@ final class Tunnels {
         tunnels[tunnel].unansweredSince = since
         guard simulation.now >= since + Self.deadPeerTimeout else { return }
         simulation.note("the peer gives tunnel \(tunnel) up")
-        lostCount += 1
+        guard tunnels[tunnel].mayBeLost else { return simulation.checker.fail("tunnel \(tunnel) is lost") }
         tunnels[tunnel] = Tunnel()
     }
 
     /// A charon died: whether others have what it held is told by what they hold.
     func charonDied(on node: Node) {
         let others = simulation.nodes.filter { $0 !== node && $0.charon.isAlive }
-        let isSafe = tunnels.allSatisfy { tunnel in
-            tunnel.ike.map { ike in others.contains { $0.charon.has(ike) } } ?? true
-        }
-        if !isSafe { mayLose = true }
         for index in tunnels.indices {
             let children = tunnels[index].children
             let isHeld = others.contains { other in children.contains { other.charon.has($0) } }
             if !children.isEmpty, !isHeld { tunnels[index].isChildLost = true }
+            let isKnown = tunnels[index].ike.map { ike in others.contains { $0.charon.canServe(ike) } } ?? true
+            if !isKnown { tunnels[index].mayBeLost = true }
         }
     }
 
-    func noteGivenUp() { mayLose = true }
+    /// A node that may do so takes the role: what it does not hold it cannot serve.
+    ///
+    /// A HOT one lacks nothing but what was on
+    /// its way when the other's replication stopped.
+    func taken(by node: Node) {
+        let isHot =
+            node.failover.machine.redundancy.isLocalHot && node.replication.isAlive && !node.replication.isStalled
+        let awakeAt = simulation.nodes.map(\.replication.lastAwakeAt).min() ?? 0
+        for index in tunnels.indices {
+            guard let ike = tunnels[index].ike, !node.charon.canServe(ike) else { continue }
+            if !isHot || tunnels[index].ikeMadeAt + 100 * millisecond > awakeAt { tunnels[index].mayBeLost = true }
+        }
+    }
+
+    /// A node whose charon lost its SAs has waited for a successor; where none could follow, they are lost.
+    func givenUp(by node: Node) {
+        let isSuccessorThere = simulation.nodes.contains { other in
+            let machine = other.failover.machine
+            return other !== node && other.failover.isAlive && !other.failover.isStalled
+                && machine.redundancy.isLocalHot
+                && [.listen, .speak, .standby].contains(machine.state) && simulation.checker.isAssociated(other)
+        }
+        if !isSuccessorThere { for index in tunnels.indices { tunnels[index].mayBeLost = true } }
+    }
+
+    /// The last copy of the journal is gone with its process: what charon holds is known to charon alone.
+    func journalLost() { for index in tunnels.indices { tunnels[index].mayBeLost = true } }
+
+    /// Two nodes serve that cannot know of each other: one of them will yield, with what it alone has.
+    func noteSplit() { for index in tunnels.indices { tunnels[index].mayBeLost = true } }
 
     /// Whether the node holds every tunnel that the peer has.
     func areHeld(by node: Node) -> Bool {
@@ -129,9 +166,13 @@ final class Tunnels {
     }
 
     private func record(_ spi: UInt32, _ range: ClosedRange<UInt64>, _ node: Node) {
-        // A kernel that refused a number, a fence or a deletion has sent what nobody counts.
-        let hasRefused = simulation.nodes.contains { $0.kernel.hasRefusedCounter || $0.kernel.refusedAt != nil }
-        guard !hasRefused else { return }
+        // What a kernel sends that refuses to raise the number, or beside a node that refuses the fence, nobody can help.
+        if let at = node.kernel.unraisedAt[spi], simulation.now < at + 2 * second + node.kernel.delay { return }
+        let lease = simulation.settings.leaseNanoseconds
+        let hasDisobeyed = simulation.nodes.contains { other in
+            other.kernel.disobeyedAt.map { simulation.now < $0 + lease } ?? false
+        }
+        guard !hasDisobeyed else { return }
         // Between a theft of its fence and the repair a standby with an IPv6 address sends, and no daemon can help it.
         if let at = node.kernel.stolenAt, !node.failover.isActive,
             simulation.now < at + node.kernel.delay + 100 * millisecond
@@ -151,6 +192,6 @@ final class Tunnels {
         }
         guard ranges.count > 1 else { return false }
         let newest = ranges[ranges.count - 1]
-        return ranges.dropLast().contains { $0.overlaps(newest) && $0 != newest }
+        return ranges.dropLast().contains { $0.overlaps(newest) }
     }
 }
