@@ -17,6 +17,7 @@ final class CharonDriverModel {
     private(set) var fault: String?
     private(set) var version: HAVersion?
     private var delivery = CharonDelivery()
+    var isGone: Bool { delivery.isLost }
     /// The life of charon to which the VICI stream leads; nil without a stream.
     private var stream: Int?
     private var openLists: [Int: ([ListedIKE]?) -> Void] = [:]

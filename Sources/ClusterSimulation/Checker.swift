@@ -92,7 +92,7 @@ final class Checker {
     private func patience(_ node: Node, _ other: Node) -> UInt64 {
         let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
         let isMute = [node, other].contains { !$0.failover.isAlive || $0.failover.isStalled }
-        return 2_500 * millisecond + 5 * hello + (isMute ? simulation.settings.leaseNanoseconds : 0)
+        return 4_500 * millisecond + 6 * hello + (isMute ? simulation.settings.leaseNanoseconds : 0)
     }
 
     private func isExcused(_ newcomer: Node, _ other: Node) -> Bool {

@@ -22,19 +22,20 @@ extension ReplicationModel {
         isCoverageKnown = isVerified || !isReplicating
         noteInheritance(isActive: fresh.isActive)
         isVerified = false
+        let isBehind = query(&counters) { $0.isBehind }
         if fresh.isActive || former != nil {
             keeper.forgetPeer()
             counters.forgetPeer()
         }
         counters.forgetRole()
-        isCharonSource = fresh.isActive && former == nil
+        isCharonSource = fresh.isActive && (former == nil || !isReplicating)
         lossSuspicion = isCharonSource ? .notSeen : nil
         isRaising = false
         lateUntil = nil
         overdueRekeys.forget()
         lastInboundState = nil
         if fresh.isActive, former != nil {
-            raiseStaleNumbers()
+            raiseStaleNumbers(isBehind: isBehind)
             awaitLateSAs()
         }
         if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
@@ -98,6 +99,7 @@ extension ReplicationModel {
     func noteRoleTold(_ isActive: Bool) {
         if isActive == role?.isActive {
             isTakeoverComplete = true
+            if isActive, !isCharonSource { lossSuspicion = .seen }
             isCharonSource = isActive
             if isActive, hasUndelivered {
                 receiveWaiting()
@@ -163,14 +165,19 @@ extension ReplicationModel {
 
     private func judgeActiveLoss() {
         charon.list { [self] listing in
-            guard let suspicion = lossSuspicion, role?.isActive == true, let listing else { return }
-            lossSuspicion = nil
-            guard suspicion.isConfirmed(by: listing, journal: keeper.journal) else { return }
-            hasLostSAs = true
-            lossDeadline = now + Self.lossWait
-            simulation.note("\(node.name): the IKE daemon lost its SAs")
-            settle()
+            guard role?.isActive == true, let listing else { return }
+            judgeLoss(by: listing)
         }
+    }
+
+    private func judgeLoss(by listing: [ListedIKE]) {
+        guard let suspicion = lossSuspicion else { return }
+        lossSuspicion = nil
+        guard suspicion.isConfirmed(by: listing, journal: keeper.journal) else { return }
+        hasLostSAs = true
+        lossDeadline = now + Self.lossWait
+        simulation.note("\(node.name): the IKE daemon lost its SAs")
+        settle()
     }
 
     func checkAuthority() {
@@ -178,17 +185,17 @@ extension ReplicationModel {
         if let lossDeadline, now >= lossDeadline, !isPeerHot || now.since(lossDeadline) > Self.hotLossWait {
             self.lossDeadline = nil
             hasLostSAs = false
-            keeper.flush()
-            if session.flow == .sending { drive(.snapshotMade([], digest: keeper.journal.digest)) }
             simulation.note("\(node.name): the lost SAs are given up")
             simulation.tunnels.givenUp(by: node)
+            compareActive()
         }
         guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
             let authorityDeadline, now >= authorityDeadline || (isPeerWithoutJournal && !isResyncAsked)
         else { return }
         charon.list { [self] listing in
             guard let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
-            if session.phase != .established, listing.isEmpty, keeper.journal.recordCount == 0 { return }
+            let hasNothing = listing.allSatisfy { $0.state == "CONNECTING" } && keeper.journal.recordCount == 0
+            if session.phase != .established, hasNothing { return }
             settleAuthority(hasUnknownSAs: !keeper.covers(listing))
         }
     }
@@ -215,11 +222,12 @@ extension ReplicationModel {
         guard isReplicating, keeper.isAuthoritative, isCharonSource, !hasLostSAs, let version = charon.version else {
             return
         }
-        guard lossSuspicion == nil else { return judgeActiveLoss() }
         let settled = keeper.journal.lastSequence
         let sas = kernel.sas()
         charon.list { [self] listing in
-            guard let listing, role?.isActive == true, !hasLostSAs, lossSuspicion == nil else { return }
+            guard let listing, role?.isActive == true else { return }
+            judgeLoss(by: listing)
+            guard !hasLostSAs else { return }
             let missed = ReconciliationPlan.missedDeletions(
                 journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
             for message in missed { record(message) }

@@ -150,9 +150,8 @@ extension ReplicationModel {
     }
 
     /// Mirrors ReplicationNumbers.swift.
-    func raiseStaleNumbers() {
-        let isUnfinished = redundancy.state != .standbyHot && query(&counters) { !$0.isInstalled }
-        guard isUnfinished || counters.areStale(at: now) else { return }
+    func raiseStaleNumbers(isBehind: Bool) {
+        guard isBehind || counters.areStale(at: now) else { return }
         simulation.note("\(node.name): numbers are old, and are raised first")
         refreshSAs()
         counters.beginStaleTakeover(at: now)

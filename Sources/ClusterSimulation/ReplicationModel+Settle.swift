@@ -89,14 +89,14 @@ extension ReplicationModel {
         facts.isPeerPopulated = isPeerPopulated || (role?.isActive == false && query(&counters) { $0.count } > 0)
         facts.mayPeerKernelLive = !facts.isSessionUp && mayPeerKernelLive
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon.fault }
-        facts.isPeerHot = (isCoverageKnown || facts.daemonFault != nil) && query(&session) { $0.isPeerHot }
+        facts.isPeerHot = (isCoverageKnown || hasLostSAs || charon.isGone) && query(&session) { $0.isPeerHot }
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered()
         facts.hasUndelivered = hasUndelivered
         facts.isVerified = isVerified
         facts.areNumbersStale =
-            isRaising || areSAsLate || (role?.isActive == false && query(&counters) { $0.areStale(at: now) })
+            isRaising || areSAsLate || (role?.isActive == false && query(&counters) { $0.needsRaising(at: now) })
         facts.areCountersInstalled = query(&counters) { $0.isInstalled }
         return facts
     }

@@ -63,8 +63,9 @@ final class Tunnels {
     func established(_ tunnel: Int, _ spis: IKESPIPair, by node: Node) {
         tunnels[tunnel].ike = spis
         tunnels[tunnel].ikeMadeAt = simulation.now
-        tunnels[tunnel].mayBeLost =
-            !simulation.checker.isAssociated(node) || !simulation.association.carries || simulation.association.isSlow
+        let isHeard = simulation.nodes.allSatisfy { $0.replication.isAlive && !$0.replication.isStalled }
+        let wire = simulation.association
+        tunnels[tunnel].mayBeLost = !isHeard || !simulation.checker.isAssociated(node) || !wire.carries || wire.isSlow
         tunnels[tunnel].unansweredSince = nil
     }
 

@@ -194,7 +194,8 @@ extension GroupMachine {
         _ code: StaticName, _ reason: String, at now: Instant, actions: inout [GroupAction]
     ) {
         phase = .settled
-        actions.append(.log(.notice, reason))
+        if remark != reason { actions.append(.log(.notice, reason)) }
+        remark = reason
         if switchoverAskedAt != nil {
             switchoverAskedAt = nil
             actions.append(.switchoverRefused(code: code, message: reason))
@@ -215,7 +216,8 @@ extension GroupMachine {
         _ nonce: UInt64, showsEvidence: Bool, at now: Instant, actions: inout [GroupAction]
     ) {
         // A question from before the session may have waited in a process that hung, and comes first.
-        if Self.isGreeting(nonce) { peerGreeting = nonce }
+        // An older build does not mark its greeting.
+        if Self.isGreeting(nonce) || peerGreeting == nil { peerGreeting = nonce }
         yieldClaim(to: nonce, at: now)
         if state != .active, let greetingNonce, greetingNonce <= nonce { isGreetingOutbid = true }
         guard phase != .draining else {

@@ -189,6 +189,8 @@ extension GroupMachine {
             actions.append(.count("role.readyTimeout"))
             if release.isOptional, !isPeerReady {
                 keepRole("peer-lost", "the peer that was to take the role is lost", at: now, actions: &actions)
+                // It may have announced itself before.
+                announceAgain(at: now, actions: &actions)
                 return
             }
             completeRelease(release, at: now, actions: &actions)

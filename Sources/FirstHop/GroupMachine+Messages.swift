@@ -221,11 +221,14 @@ extension GroupMachine {
     /// A peer that goes on all the same does not hear this node: then this one yields.
     mutating func coup(at now: Instant, actions: inout [GroupAction]) {
         if isFenceUp || unheededCoups.last.map({ now.since($0) >= hold }) ?? false { unheededCoups = [] }
-        guard unheededCoups.count < GroupTiming.unheededCoups else {
+        // One that hears this node for the first time waits for the association first.
+        let isPatient = unheededCoups.first.map { now.since($0) <= GroupTiming.reunionWait + hello } ?? true
+        guard unheededCoups.count < GroupTiming.unheededCoups || isPatient else {
             unheededCoups = []
             stepDown(reason: "the peer is Active as well, and does not hear this node", at: now, actions: &actions)
             return
         }
+        if unheededCoups.count == GroupTiming.unheededCoups { unheededCoups.removeLast() }
         unheededCoups.append(now)
         actions.append(.send(message(.coup), fromVirtualMAC: true))
         announceAgain(at: now, actions: &actions)

@@ -258,6 +258,14 @@ public struct OutboundCounters: Sendable {
             }
     }
 
+    /// Whether a takeover must raise numbers before anything is sent.
+    public func needsRaising(at now: Instant) -> Bool { isBehind || areStale(at: now) }
+
+    /// Whether a number stands below where it must, because the kernel refused the write.
+    public var isBehind: Bool {
+        entries.values.contains { $0.kernel.replay.outbound < $0.margin.target(settings) ?? $0.margin.last }
+    }
+
     // MARK: Active
 
     /// The report of the present numbers, remembered under `number` until it is confirmed.

@@ -79,6 +79,8 @@ final class CharonDriver {
     private var endpoint: CharonEndpoint?
     private var vici: ViciClient?
     private var delivery = CharonDelivery()
+    /// There is no charon.
+    var isGone: Bool { delivery.isLost }
     private var timer: TimerToken?
     private var timerDeadline: Instant?
     private var openLists: [Int: ([ListedIKE]?) -> Void] = [:]

@@ -135,8 +135,8 @@ final class KernelTables {
     }
 
     private func write(_ writes: [OutboundCounters.Write]) -> Bool {
-        guard let xfrm else { return false }
         guard !writes.isEmpty else { return true }
+        guard let xfrm else { return false }
         let requests = writes.map { XFRMRequest.setReplay($0.identity, $0.replay, mark: $0.mark) }
         guard let codes = try? xfrm.batch(requests) else {
             count("kernel.counterWriteFailed")

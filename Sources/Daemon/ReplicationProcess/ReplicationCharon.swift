@@ -63,6 +63,7 @@ extension ReplicationProcess {
         noteInheritance(isActive: fresh.isActive)
         overdueRekeys.forget()
         isVerified = false
+        let isBehind = kernel?.counters.isBehind ?? false
         // A node that has not heard its role yet has received as a standby: the copy under way stays good.
         if fresh.isActive || former != nil {
             keeper.forgetPeer()
@@ -73,7 +74,7 @@ extension ReplicationProcess {
         numbers = NumberWatch()
         lastInboundState = nil
         if fresh.isActive, former != nil {
-            raiseStaleNumbers()
+            raiseStaleNumbers(isBehind: isBehind)
             awaitLateSAs()
         }
         if fresh.isActive, former == nil, isFenced { raiseUnknownNumbers() }
@@ -87,7 +88,8 @@ extension ReplicationProcess {
 
     /// A process that was started anew finds a charon that serves already, or one that has lost its SAs unseen.
     private func noteSource(isActive: Bool, hadRole: Bool) {
-        isCharonSource = isActive && !hadRole
+        // Without replication nobody tells charon its role, and a reload may begin it while charon serves.
+        isCharonSource = isActive && (!hadRole || !isReplicating)
         lossSuspicion = isCharonSource ? .notSeen : nil
     }
 
@@ -179,6 +181,8 @@ extension ReplicationProcess {
     private func noteRoleTold(_ isActive: Bool) {
         if isActive == role?.isActive {
             isTakeoverComplete = true
+            // One that was told before it could be filled is seen by its first listing.
+            if isActive, !isCharonSource { lossSuspicion = .seen }
             isCharonSource = isActive
             if isActive { noteQueueRead() }
         }
@@ -271,17 +275,22 @@ extension ReplicationProcess {
         judgeActiveLoss()
     }
 
-    /// Where nobody answers it is asked again with the next comparison, before that takes anything for deleted.
+    /// Where nobody answers the next comparison judges, before it takes anything for deleted.
     private func judgeActiveLoss() {
         charon?.list { [weak self] listing in
-            guard let self, let suspicion = lossSuspicion, role?.isActive == true, let listing else { return }
-            lossSuspicion = nil
-            guard suspicion.isConfirmed(by: listing, journal: keeper.journal) else { return }
-            hasLostSAs = true
-            lossDeadline = reactor.now + Self.lossWait
-            log("%CRYPTO-3-IKE_DAEMON: the IKE daemon started anew and lost its SAs")
-            settle()
+            guard let self, role?.isActive == true, let listing else { return }
+            judgeLoss(by: listing)
         }
+    }
+
+    private func judgeLoss(by listing: [ListedIKE]) {
+        guard let suspicion = lossSuspicion else { return }
+        lossSuspicion = nil
+        guard suspicion.isConfirmed(by: listing, journal: keeper.journal) else { return }
+        hasLostSAs = true
+        lossDeadline = reactor.now + Self.lossWait
+        log("%CRYPTO-3-IKE_DAEMON: the IKE daemon started anew and lost its SAs")
+        settle()
     }
 
     /// Settles, while Active, questions that time answers.
@@ -289,9 +298,9 @@ extension ReplicationProcess {
         if let lossDeadline, now >= lossDeadline, !session.isPeerHot || now.since(lossDeadline) > Self.hotLossWait {
             self.lossDeadline = nil
             hasLostSAs = false
-            keeper.flush()
-            if session.flow == .sending { drive(.snapshotMade([], digest: keeper.journal.digest)) }
             log("%CRYPTO-3-IKE_DAEMON: no peer took the role; the lost SAs are given up")
+            // What VPN peers have set up anew meanwhile stays.
+            compareActive()
         }
         guard isReplicating, !keeper.isAuthoritative, session.flow != .borrowing,
             let authorityDeadline, now >= authorityDeadline || (isPeerWithoutJournal && !isResyncAsked)
@@ -299,7 +308,8 @@ extension ReplicationProcess {
         charon?.list { [weak self] listing in
             guard let self, let listing, role?.isActive == true, !keeper.isAuthoritative else { return }
             // Who has nothing and hears nobody has nothing to be the source of: the peer may have all, and lends it.
-            if session.phase != .established, listing.isEmpty, keeper.journal.recordCount == 0 { return }
+            let hasNothing = listing.allSatisfy { $0.state == "CONNECTING" } && keeper.journal.recordCount == 0
+            if session.phase != .established, hasNothing { return }
             settleAuthority(hasUnknownSAs: !keeper.covers(listing))
         }
     }
@@ -330,11 +340,12 @@ extension ReplicationProcess {
         guard isReplicating, keeper.isAuthoritative, isCharonSource, !hasLostSAs, let version = charon?.version else {
             return
         }
-        guard lossSuspicion == nil else { return judgeActiveLoss() }
         let settled = keeper.journal.lastSequence
         let sas = kernel?.sas ?? [:]
         charon?.list { [weak self] listing in
-            guard let self, let listing, role?.isActive == true, !hasLostSAs, lossSuspicion == nil else { return }
+            guard let self, let listing, role?.isActive == true else { return }
+            judgeLoss(by: listing)
+            guard !hasLostSAs else { return }
             let missed = ReconciliationPlan.missedDeletions(
                 journal: keeper.journal, listing: listing, settledSequence: settled, version: version)
             for message in missed {

@@ -43,17 +43,14 @@ extension ReplicationProcess {
     /// The role is taken without a recent word of the former Active: what it may have sent since is counted first.
     ///
     /// Failover keeps its fence until `isRaising` is over, or the address would send with numbers that were used.
-    func raiseStaleNumbers() {
+    func raiseStaleNumbers(isBehind: Bool) {
         let now = reactor.now
         if let replicator {
             guard replicator.machine.areNumbersStale(at: now) else { return }
             log(Self.staleLine)
             return replicator.handle(.staleRoleTaken)
         }
-        guard let kernel else { return }
-        // A HOT standby's numbers stand; those of another one may be what the kernel has refused so far.
-        let isUnfinished = redundancy.state != .standbyHot && !kernel.counters.isInstalled
-        guard isUnfinished || kernel.counters.areStale(at: now) else { return }
+        guard let kernel, isBehind || kernel.counters.areStale(at: now) else { return }
         log(Self.staleLine)
         kernel.refreshSAs()
         kernel.counters.beginStaleTakeover(at: now)

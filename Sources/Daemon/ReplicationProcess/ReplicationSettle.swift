@@ -83,10 +83,11 @@ extension ReplicationProcess {
         facts.mayPeerKernelLive = !facts.isSessionUp && association?.mayPeerKernelLive ?? false
         if isReplicating { facts.daemonFault = hasLostSAs ? "the IKE daemon lost its SAs" : charon?.fault }
         // An IKE daemon that is not there has nothing that the journal lacks.
-        facts.isPeerHot = session.isPeerHot && (isCoverageKnown || facts.daemonFault != nil)
+        facts.isPeerHot = session.isPeerHot && (isCoverageKnown || hasLostSAs || charon?.isGone == true)
         if let replicator { return facts.completed(by: replicator, isDelivered: isDelivered(at: now)) }
         facts.areNumbersStale =
-            numbers.isRaising || areSAsLate || (role?.isActive == false && kernel?.counters.areStale(at: now) ?? false)
+            numbers.isRaising || areSAsLate
+            || (role?.isActive == false && kernel?.counters.needsRaising(at: now) ?? false)
         facts.isSnapshotBegun = keeper.hasCopyBegun
         facts.isJournalEqual = keeper.isEqual
         facts.isDelivered = isDelivered(at: now)

@@ -98,6 +98,8 @@ extension CharonDelivery {
         static let search = Interval.seconds(1)
         /// How long charon may work on the last message it read.
         static let settling = Interval.milliseconds(20)
+        /// How long a charon that was started anew may take to load connections and answer, before it gets a role unfilled.
+        static let filling = Interval.seconds(5)
         /// How long a plan may take before it is asked for again.
         static let planWait = Interval.seconds(1)
         /// How soon a repaired charon is compared again; doubled each time up to the limit.

@@ -61,6 +61,8 @@ public struct CharonDelivery: Sendable {
     var toldRole: Bool?
     /// charon died while it was active.
     var hasLostActive = false
+    /// Until when a charon that was started anew is waited for, to be filled.
+    var fillDeadline: Instant?
     var statusDue: Instant?
     /// When a charon that had to be repaired is compared again, for it may lack the configuration still.
     var verificationDue: Instant?
@@ -79,6 +81,9 @@ public struct CharonDelivery: Sendable {
             }
         return .earliest(.earliest(observationDue, statusDue), .earliest(verificationDue, planDue))
     }
+
+    /// charon's socket is not there.
+    public var isLost: Bool { phase == .lost }
 
     /// Whether `requestPlan` waits for its answer.
     public var isAwaitingPlan: Bool {
@@ -148,6 +153,7 @@ public struct CharonDelivery: Sendable {
     private mutating func decide(_ isActive: Bool, _ now: Instant, _ actions: inout [Action]) {
         guard isActive != wantedRole else { return }
         wantedRole = isActive
+        if !isActive { hasLostActive = false }
         statusDue = nil
         switch phase {
         case .flowing:
@@ -186,7 +192,10 @@ public struct CharonDelivery: Sendable {
         if wasActive { actions.append(.reportActiveLoss) }
         (toldRole, statusDue, lastDropCount, observationDue, hasLostActive) = (nil, nil, nil, nil, false)
         verificationPause = Timers.verification
-        guard wasActive, wantedRole == true else { return plan(.restarted, now, &actions) }
+        guard wasActive, wantedRole == true else {
+            fillDeadline = now + Timers.filling
+            return plan(.restarted, now, &actions)
+        }
         queue.removeAll()
         held.removeAll()
         phase = .flowing
@@ -220,8 +229,10 @@ public struct CharonDelivery: Sendable {
             phase = .planning(reason: reason, stage: .waiting(until: now + Timers.planWait))
             actions.append(.requestPlan(reason: reason))
         case .planning(let reason, .waiting(let until)) where until <= now:
-            // A charon that does not answer VICI: a takeover goes on without, everything else asks again.
-            if wantedRole == true, toldRole != true {
+            // A charon that does not answer VICI: a takeover goes on without, but one that has just started is left to
+            // load its connections and is filled. Everything else asks again.
+            let isFilling = reason == .restarted && fillDeadline.map { now < $0 } ?? false
+            if wantedRole == true, toldRole != true, !isFilling {
                 cancelPlan(now, &actions)
             } else {
                 phase = .planning(reason: reason, stage: .waiting(until: now + Timers.planWait))
