@@ -130,6 +130,17 @@ import Testing
         #expect(counters.writes(at: at(2)).isEmpty)
     }
 
+    @Test("a number that the kernel has refused is behind until it is written, and a takeover must raise it")
+    func refused() {
+        var counters = OutboundCounters(settings: settings)
+        #expect(!counters.isBehind)
+        counters.observe(sa(1))
+        #expect(counters.isBehind)
+        #expect(counters.needsRaising(at: at(1)))
+        for write in counters.writes(at: at(1)) { counters.noteWritten(write) }
+        #expect(!counters.isBehind)
+    }
+
     @Test("a report advances what it names, and only whole reports count")
     func report() {
         var counters = OutboundCounters(settings: settings)

@@ -262,6 +262,55 @@ struct DeliveryBench {
         #expect(!bench.told.contains { if case .requestPlan = $0 { true } else { false } })
     }
 
+    /// Behind the loss of its charon, in whichever role, this node is Active as it starts.
+    private func takenWithoutCharon(wasActive: Bool) throws -> DeliveryBench {
+        var bench = DeliveryBench()
+        bench.start()
+        bench.handle(.roleDecided(isActive: wasActive))
+        try bench.arrive(.ikeAdd(pair(1)))
+        bench.isThere = false
+        bench.handle(.charonLost)
+        if wasActive { bench.handle(.roleDecided(isActive: false)) }
+        bench.handle(.roleDecided(isActive: true))
+        bench.pass(milliseconds: 3_000)
+        (bench.read, bench.told) = ([], [])
+        bench.isThere = true
+        bench.handle(.versionLearned(.three))
+        bench.pass(milliseconds: 25)
+        return bench
+    }
+
+    @Test("a charon that starts behind a takeover is filled before it hears its role, and has time to load connections")
+    func startsBehindTakeover() throws {
+        for wasActive in [false, true] {
+            var bench = try takenWithoutCharon(wasActive: wasActive)
+            #expect(bench.told == [.requestPlan(reason: .restarted)])
+            bench.pass(milliseconds: 3_000)
+            #expect(!bench.kinds.contains(.segmentDrop))
+            bench.answerPlan()
+            bench.pass(milliseconds: 10)
+            #expect(bench.kinds == [.ikeAdd, .segmentDrop, .status])
+        }
+        var silent = try takenWithoutCharon(wasActive: false)
+        silent.pass(milliseconds: 7_000)
+        #expect(silent.kinds.contains(.segmentDrop))
+    }
+
+    @Test("a loss is believed when none of the journal's SAs is listed, and of a new process when nothing is")
+    func lossSuspicion() throws {
+        var bench = DeliveryBench()
+        bench.start()
+        for suspicion in [LossSuspicion.seen, .notSeen] {
+            #expect(!suspicion.isConfirmed(by: [], journal: bench.journal))
+        }
+        try bench.arrive(.ikeAdd(pair(1)))
+        for (suspicion, believes) in [(LossSuspicion.seen, true), (.notSeen, false)] {
+            #expect(suspicion.isConfirmed(by: [], journal: bench.journal))
+            #expect(!suspicion.isConfirmed(by: [listed(pair(1))], journal: bench.journal))
+            #expect(suspicion.isConfirmed(by: [listed(pair(2))], journal: bench.journal) == believes)
+        }
+    }
+
     @Test("a charon whose socket only seemed to be gone is found again")
     func falseLoss() throws {
         var bench = DeliveryBench()
