@@ -22,7 +22,7 @@ extension ReplicationModel {
         isCoverageKnown = isVerified || !isReplicating
         noteInheritance(isActive: fresh.isActive)
         isVerified = false
-        let isBehind = query(&counters) { $0.isBehind }
+        let isBehind = redundancy.state != .standbyHot && query(&counters) { $0.isBehind }
         if fresh.isActive || former != nil {
             keeper.forgetPeer()
             counters.forgetPeer()

@@ -252,10 +252,7 @@ public struct OutboundCounters: Sendable {
     ///
     /// SAs that the Active reported and that are missing here are the verification's matter, not the counters'.
     public var isInstalled: Bool {
-        lastReport != nil
-            && entries.values.allSatisfy { entry in
-                entry.kernel.replay.outbound >= entry.margin.target(settings) ?? entry.margin.last
-            }
+        lastReport != nil && !isBehind
     }
 
     /// Whether a takeover must raise numbers before anything is sent.

@@ -63,7 +63,8 @@ extension ReplicationProcess {
         noteInheritance(isActive: fresh.isActive)
         overdueRekeys.forget()
         isVerified = false
-        let isBehind = kernel?.counters.isBehind ?? false
+        // A HOT standby's numbers stand: its takeover looks at none of them.
+        let isBehind = redundancy.state != .standbyHot && kernel?.counters.isBehind ?? false
         // A node that has not heard its role yet has received as a standby: the copy under way stays good.
         if fresh.isActive || former != nil {
             keeper.forgetPeer()

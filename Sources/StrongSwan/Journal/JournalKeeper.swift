@@ -199,13 +199,6 @@ public struct JournalKeeper: Sendable {
         return Set(strays.values).sorted { ($0.initiator, $0.responder) < ($1.initiator, $1.responder) }
     }
 
-    /// The IKE daemon lost all its SAs and nobody has them.
-    public mutating func flush() {
-        journal.removeAll()
-        waiting = []
-        isAuthoritative = true
-    }
-
     /// What waited belongs to a role that is over.
     public mutating func dropWaiting() { waiting = [] }
 }
