@@ -24,6 +24,8 @@ class Fault:
     strike: object
     outage_seconds: float | None
     rekeys: bool = False
+    #: the role of the node that is a machine of its own, where one is
+    machine_role: str | None = None
 
 
 class Scene:

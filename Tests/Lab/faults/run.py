@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults in random order under traffic, and the table of what they cost.
 
-    scripts/faults [--runs 200] [--seed N] [--only WORDS] [--list]
+    scripts/faults [--machines] [--runs 200] [--seed N] [--only WORDS] [--list]
 
 Without a routing daemon: r2 reaches the branch by the virtual address of an inside group that follows the outside one.
 """
@@ -22,11 +22,13 @@ sys.path[:0] = [os.path.dirname(here), here]
 
 from catalogue import FAULTS, Scene  # noqa: E402
 from havpnlab import topology  # noqa: E402
+from havpnlab.distant import MACHINE, SplitWorld  # noqa: E402
 from havpnlab.havpn import Settings  # noqa: E402
 from havpnlab.system import Failure, batch  # noqa: E402
 from havpnlab.topology import INSIDE_VIRTUAL_ADDRESS  # noqa: E402
 from havpnlab.world import World  # noqa: E402
 from promises import look, settled  # noqa: E402
+from whole import MACHINE_FAULTS  # noqa: E402
 
 TIMERS = "msec 250 msec 800"
 INSIDE_GROUP = (f"interface eth0\n standby 1 ip {INSIDE_VIRTUAL_ADDRESS}\n standby 1 timers {TIMERS}\n"
@@ -48,9 +50,19 @@ def begin(world):
     world.bring_tunnel_up()
 
 
+def arranged(world, fault):
+    """(active, standby) of the settled pair, once the machine of its own has the role that the fault wants of it."""
+    active, standby = settled(world)
+    if fault.machine_role and (active == MACHINE) != (fault.machine_role == "active"):
+        world.gateways[active].control("switchover")
+        world.gateways[standby].wait_for_state("Active")
+        active, standby = settled(world)
+    return active, standby
+
+
 def one(world, fault, generator):
     """One fault; returns (seconds of outage, sentences of broken promises)."""
-    active, standby = settled(world)
+    active, standby = arranged(world, fault)
     watch = world.watch()
     scene = Scene(world, active, standby, generator)
     at = time.monotonic()
@@ -68,18 +80,21 @@ def one(world, fault, generator):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--machines", action="store_true", help="faults of a whole machine, which is one of the nodes")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [name for name in FAULTS if re.search(options.only, name)]
+    faults = MACHINE_FAULTS if options.machines else FAULTS
+    names = [name for name in faults if re.search(options.only, name)]
     if options.list or not names:
-        print("\n".join(names or FAULTS))
+        print("\n".join(names or faults))
         return 0 if names else 2
     print(f"seed {options.seed}, {options.runs} runs of {len(names)} faults", flush=True)
     generator = random.Random(options.seed)
-    world, results, failed, fresh = World().build(with_routing=False), {}, 0, True
+    world = SplitWorld().build() if options.machines else World().build(with_routing=False)
+    results, failed, fresh = {}, 0, True
     batch("r2", [f"route add 10.0.0.6/32 via {INSIDE_VIRTUAL_ADDRESS}"])
     for number, name in enumerate(order(generator, names, options.runs), 1):
         started = time.monotonic()
@@ -87,7 +102,7 @@ def main():
             if fresh:
                 begin(world)
             fresh = False
-            outage, broken = one(world, FAULTS[name], generator)
+            outage, broken = one(world, faults[name], generator)
         except Exception as error:
             outage, broken = None, [str(error)]
             if not isinstance(error, Failure):

@@ -44,15 +44,21 @@ def hardware_address(router, interface):
     return f"02:00:00:00:{int(router[1:]):02x}:{int(interface[3:]):02x}"
 
 
-def build():
-    """Creates namespaces, switches, cables, addresses and the routes that never change."""
+def build(*, machines=()):
+    """Creates namespaces, switches, cables, addresses and the routes that never change.
+
+    The routers in `machines` are machines of their own: their cables end in this machine's eth0, eth1 and eth2.
+    """
     # A module in some kernels; loaded later, it would come up with its own settings.
     run("modprobe", "-q", "ipv6", check=False)
     for switch in PLUGS:
         _create(switch)
         batch(switch, ["link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set br0 up"])
     for router in ROUTERS:
-        build_router(router)
+        if router in machines:
+            _plug_machine(router)
+        else:
+            build_router(router)
     os.makedirs(system.RUN, exist_ok=True)
 
 
@@ -69,6 +75,31 @@ def build_router(router):
                 f"link set {router} master br0", f"link set {router} up",
             ])
             batch(router, [f"address add {address} dev {interface}", f"link set {interface} up"])
+    _configure(router)
+
+
+def become_router(router):
+    """Makes the whole machine a router: its own interfaces are the router's, in a namespace as everywhere in the lab."""
+    _create(router)
+    batch(router, ["link set lo up"])
+    for plugs in PLUGS.values():
+        if router in plugs:
+            interface, address = plugs[router]
+            run("ip", "link", "set", interface, "netns", router)
+            batch(router, [f"link set {interface} address {hardware_address(router, interface)}",
+                           f"address add {address} dev {interface}", f"link set {interface} up"])
+    _configure(router)
+    os.makedirs(system.RUN, exist_ok=True)
+
+
+def _plug_machine(router):
+    for switch, plugs in PLUGS.items():
+        if router in plugs:
+            run("ip", "link", "set", plugs[router][0], "netns", switch, "name", router)
+            batch(switch, [f"link set {router} master br0", f"link set {router} up"])
+
+
+def _configure(router):
     if router in ("r3", "r4", "r5"):
         run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", namespace=router)
     if router in ("r3", "r4"):

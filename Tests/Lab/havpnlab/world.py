@@ -21,6 +21,9 @@ GATEWAYS = ("r3", "r4")
 class World:
     """Network and routing live as long as the world; charon and havpnd are new for every scenario."""
 
+    #: the gateways that are namespaces of this machine
+    here = GATEWAYS
+
     def __init__(self):
         self.routing, self.charons, self.gateways, self.watches = {}, {}, {}, []
         #: Directories of other builds, by router; the rest runs this one.
@@ -152,7 +155,7 @@ class World:
         for charon in self.charons.values():
             charon.stop(signal.SIGKILL)
         self.gateways, self.charons = {}, {}
-        for router in (*GATEWAYS, "r5"):
+        for router in (*self.here, "r5"):
             self._kill_all(router, keep=("zebra", "ospfd", "bfdd"))
             self._sweep(router)
         topology.plug_all_cables()
@@ -162,10 +165,14 @@ class World:
         for path in glob.glob(f"{system.RUN}/*"):
             if not os.path.isdir(path):
                 os.unlink(path)
-        for router in (*GATEWAYS, "r5"):
+        for router in (*self.here, "r5"):
             for path in glob.glob(f"{system.RUN}/{router}/*"):
                 if os.path.basename(path) != "frr":
                     shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+    def live_spis(self, router):
+        """The SPIs of a router's ESP SAs."""
+        return traffic.live_spis(router)
 
     def keep_logs(self, name):
         """Copies logs and captures of the present scenario to the directory that survives."""
@@ -231,8 +238,8 @@ class Watch:
         self.branch = capture.Capture("r5", "eth1")
         self.pinger = traffic.Pinger(interval_milliseconds=interval_milliseconds)
         self.injector = None
-        self.monitors = [Monitor("r2", "route"), *(AddressMonitor(router) for router in GATEWAYS),
-                         *(Monitor(router, "route") for router in GATEWAYS)]
+        self.monitors = [Monitor("r2", "route"), *(AddressMonitor(router) for router in world.here),
+                         *(Monitor(router, "route") for router in world.here)]
         self.pinger.wait_for_answer(10)
         self.started = time.monotonic()
 
@@ -251,7 +258,8 @@ class Watch:
         self.stopped = time.monotonic()
         self.echoes = self.pinger.stop()
         self.route_changes, *changes = [monitor.stop() for monitor in self.monitors]
-        self.address_changes, self.reverse_route_changes = changes[:2], changes[2:]
+        here = len(self.world.here)
+        self.address_changes, self.reverse_route_changes = changes[:here], changes[here:]
         self.packets = self.outside.stop()
         self.at_branch = self.branch.stop()
         self.errors = traffic.sequence_errors("r5") - self.errors_before
