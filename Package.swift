@@ -8,9 +8,19 @@ let swiftSettings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// `address` or `thread`: the rooms are compiled with that sanitizer, and linked with it whatever uses them.
+///
+/// Tests are not: of what `#expect` expands to, AddressSanitizer reports faults that are not there (Swift 6.3.1).
+let sanitizer = Context.environment["HAVPN_SANITIZE"]
+let sanitizedSwift: [SwiftSetting] = sanitizer.map { [.unsafeFlags(["-sanitize=\($0)"])] } ?? []
+let sanitizedC: [CSetting] = sanitizer.map { [.unsafeFlags(["-fsanitize=\($0)"])] } ?? []
+let sanitizedLink: [LinkerSetting] = sanitizer.map { [.unsafeFlags(["-sanitize=\($0)"])] } ?? []
+
 /// A room of the house: `uses` may name only rooms listed before it.
 func room(_ name: String, uses: [Target.Dependency] = [], settings: [SwiftSetting] = []) -> Target {
-    .target(name: name, dependencies: uses, swiftSettings: swiftSettings + settings)
+    .target(
+        name: name, dependencies: uses, swiftSettings: swiftSettings + sanitizedSwift + settings,
+        linkerSettings: sanitizedLink)
 }
 
 func tests(_ name: String, uses: [Target.Dependency] = []) -> Target {
@@ -32,8 +42,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", .upToNextMinor(from: "2.37.6")),
     ],
     targets: [
-        .target(name: "CLinux"),
-        .target(name: "CSCTP", linkerSettings: [.linkedLibrary("sctp")]),
+        .target(name: "CLinux", cSettings: sanitizedC),
+        .target(name: "CSCTP", cSettings: sanitizedC, linkerSettings: [.linkedLibrary("sctp")]),
         room("Primitives"),
         room("ByteCodec", uses: ["Primitives"]),
         room("FirstHop", uses: ["ByteCodec", "Primitives"]),
