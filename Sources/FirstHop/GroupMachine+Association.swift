@@ -289,9 +289,11 @@ extension GroupMachine {
         peerActiveAt = isActive ? now : nil
         if !isActive { announceSurvivor(at: now, actions: &actions) }
         if nonce == greetingNonce { awaitsGreeting = false }
-        if nonce == greetingNonce || nonce == RoleMessage.proclamation || !isActive {
+        let tellsOfWake = nonce == wakeNonce
+        if nonce == greetingNonce || nonce == RoleMessage.proclamation || tellsOfWake || !isActive {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)
         }
+        if tellsOfWake, !isActive { endWaiting(reason: "the peer is not Active", at: now, actions: &actions) }
         if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
             // What comes before the answer to our greeting may have been said before it took the role again.

@@ -14,6 +14,7 @@ extension GroupMachine {
         consider(resigns.first)
         consider(lowerMACAt)
         consider(switchoverAskedAt.map { $0 + GroupTiming.switchoverWait })
+        if case .listening(let until) = catchUp { consider(until) }
         guard phase != .draining, !isCatchingUp else { return next }
         consider(phaseDeadline)
         consider(segmentDeadline)
@@ -224,73 +225,5 @@ extension GroupMachine {
             guard let seen = activeSeen, now.since(seen.at) <= GroupTiming.signOfLife(hello) else { return }
             takeByCoup(reason: "the Active does not answer", at: now, actions: &actions)
         }
-    }
-
-    /// An Active that slept longer than its hold time, or than its lease, must assume that another one is Active; any
-    /// other that is late must not call the Active silent before it has read what the Active said.
-    mutating func noticeStall(_ event: GroupEvent, at now: Instant, actions: inout [GroupAction]) {
-        // What was missed is the leader's to find out.
-        guard !settings.isFollower else { return }
-        if state != .active, !isCatchingUp, event != .drained, let due = nextDeadline,
-            now.since(due) > GroupTiming.lateness
-        {
-            isCatchingUp = true
-            actions.append(.count("deadline.late"))
-            actions.append(.drainReceived)
-            return
-        }
-        guard state == .active, phase != .draining, event != .stopRequested, let sent = lastHelloSentAt,
-            now.since(sent) > hold || isLeaseOver(at: now)
-        else { return }
-        if case .awaitingReady(let release, _) = phase {
-            completeRelease(release, at: now, actions: &actions)
-            return
-        }
-        actions.append(.count("hello.stalled"))
-        actions.append(.log(.warning, "stalled for \(now.since(sent).milliseconds) ms as Active"))
-        raiseFence(actions: &actions)
-        phase = .draining
-        hasSeenOtherActive = false
-        actions.append(.drainReceived)
-    }
-
-    /// Whether the kernel has taken the address away: a successor that heard nothing waited for no more than that.
-    private func isLeaseOver(at now: Instant) -> Bool {
-        guard holdsAddress, let leaseRenewedAt else { return false }
-        return now.since(leaseRenewedAt) > .seconds(settings.leaseSeconds)
-    }
-
-    mutating func finishDraining(at now: Instant, actions: inout [GroupAction]) {
-        // Hellos have waited; but an Active that only the association shows could not be asked, and may have lived on.
-        if isCatchingUp, isPeerActive, let at = peerActiveAt, at >= activeSeen?.at ?? at { peerActiveAt = now }
-        isCatchingUp = false
-        if phase == .draining { resumeOrStepDown(at: now, actions: &actions) }
-        guard let nonce = unansweredNonce else { return }
-        unansweredNonce = nil
-        sendAnswer(nonce, at: now, actions: &actions)
-    }
-
-    private mutating func resumeOrStepDown(at now: Instant, actions: inout [GroupAction]) {
-        phase = .settled
-        guard state == .active else { return }
-        if hasSeenOtherActive {
-            stepDown(reason: "another Active was heard during a stall", at: now, actions: &actions)
-            return
-        }
-        // Of an older term, or this node would have yielded: it fences when it hears ours.
-        if isPeerActive { fenceHeldUntil = heldFenceDeadline(at: now) ?? fenceHeldUntil }
-        // A peer that was there before may have the role: its word comes by a new session, for replication has slept too.
-        if isLeaseOver(at: now), redundancy.isStateful, redundancy.isAssociationUp, fenceHeldUntil == nil {
-            fenceHeldUntil = now + GroupTiming.reunionWait
-        }
-        if fenceHeldUntil == nil {
-            openFence(reason: "no other Active was heard during a stall", actions: &actions)
-            // The fence may have been held until this stall, and the role not been told yet.
-            actions.append(.publishRole(isActive: true, term: roleTerm))
-        }
-        renewLease(at: now, actions: &actions)
-        if !isCutOff { announce(actions: &actions) }
-        sendHello(at: now, actions: &actions)
-        proclaim(actions: &actions)
     }
 }

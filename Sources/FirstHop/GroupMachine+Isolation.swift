@@ -9,7 +9,8 @@ import Primitives
 ///     asked ── a neighbour answers, or anything is received ──► heard
 ///     asked ── neither ──► cut off: fence up, hellos no longer from the virtual MAC
 ///     cut off ── an answer, or anything received ──► returning: for a hello interval it listens who is Active now
-///     returning ── nobody else ──► heard: fence down, announced
+///     returning ── nobody else, or the peer says that it is not Active ──► heard: fence down, announced
+///     any ── this node slept for longer than it may be silent ──► returning
 ///     any ── another Active, whose term is later ──► the role is given up (table, association)
 ///
 /// Nothing that a node sends while it is cut off arrives. What it sends in its first moments behind that would: with
@@ -110,7 +111,7 @@ extension GroupMachine {
     mutating func endWaiting(reason: String, at now: Instant, actions: inout [GroupAction]) {
         guard !settings.isFollower else { return }
         let wasCutOff = isCutOff
-        reach = .heard
+        (reach, wokeAt, wakeNonce) = (.heard, nil, nil)
         lowerHeldFence(reason: reason, at: now, actions: &actions)
         openFence(reason: reason, actions: &actions)
         if wasCutOff { showItself(at: now, actions: &actions) }

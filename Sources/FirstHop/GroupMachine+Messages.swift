@@ -129,7 +129,10 @@ extension GroupMachine {
     ) {
         let better = isBetter(message, from: source)
         let router = KnownRouter(address: source, priority: message.priority, heardAt: now)
-        if isPeer(source) { isPeerHeardSinceGone = true }
+        if isPeer(source) {
+            isPeerHeardSinceGone = true
+            if message.state != .active { noteInactivePeer(at: now, actions: &actions) }
+        }
         if standbyRouter?.address == source, message.state != .standby { standbyRouter = nil }
         if activeRouter?.address == source, message.state != .active { activeRouter = nil }
         switch message.state {
@@ -185,6 +188,7 @@ extension GroupMachine {
         otherActive = router
         owesAnnouncement = true
         holdFence(behind: router.address, at: now)
+        if yieldsAwake(to: router.address, at: now, actions: &actions) { return }
         switch phase {
         case .draining:
             hasSeenOtherActive = true
@@ -253,6 +257,7 @@ extension GroupMachine {
             return receiveActiveHello(message, from: router, isBetter: isBetter, at: now, actions: &actions)
         }
         holdFence(behind: source, at: now)
+        if yieldsAwake(to: source, at: now, actions: &actions) { return }
         guard isBetter(message, from: source) else {
             actions.append(.count("coup.lowerPriority"))
             return

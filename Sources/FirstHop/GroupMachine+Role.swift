@@ -40,7 +40,7 @@ extension GroupMachine {
         hasYieldedToOperator = false
         hasLoggedLostHellos = false
         (otherActive, owesAnnouncement) = (nil, false)
-        reach = .heard
+        (reach, wokeAt, wakeNonce) = (.heard, nil, nil)
         (segment.isActiveDoubted, segment.isOwnDoubted, segment.nextProbeAt) = (false, false, nil)
         stateChangeCount += 1
         lastStateChangeAt = now

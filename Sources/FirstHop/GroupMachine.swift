@@ -83,7 +83,7 @@ public struct GroupMachine: Sendable {
     var hasLoggedLostHellos = false
     var hasSeenOtherActive = false
     /// Woken late in a state other than Active: what was received meanwhile comes before any deadline.
-    var isCatchingUp = false
+    var catchUp = CatchUp.awake
     /// When anything happened last.
     var handledAt: Instant?
     var lastHelloSentAt: Instant?
@@ -117,7 +117,10 @@ public struct GroupMachine: Sendable {
     var segment = SegmentWatch()
     /// Whether this Active hears anybody.
     var reach = Reach.heard
-    /// The same of the group that this one follows.
+    /// When this Active woke, while it does not know who is Active since, and what it asked the peer then.
+    var wokeAt: Instant?
+    var wakeNonce: UInt64?
+    /// Whether the group that this one follows is cut off.
     var isLeaderCutOff = false
     var announcements: [Instant] = []
     var lowerMACAt: Instant?

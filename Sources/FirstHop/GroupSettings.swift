@@ -115,6 +115,8 @@ public enum GroupTiming {
     public static let receptionPause = Interval.milliseconds(250)
     /// How late a deadline may be handled before what was received meanwhile must be read first.
     public static let lateness = Interval.milliseconds(20)
+    /// How long a node that was late by more than a hello reads on what waited outside its machine.
+    public static let wakeListening = Interval.milliseconds(50)
     /// How often a group warns of the same trouble on its segment.
     public static let warningInterval = Interval.seconds(60)
     /// How long a switchover may take before it is reported as failed.

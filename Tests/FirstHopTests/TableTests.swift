@@ -69,6 +69,7 @@ import Testing
         var router = Router.listening()
         _ = router.hear(9_000, .active, priority: 120)
         #expect(router.run(until: 10_000).map(\.action).steps == ["Listen -> Speak", "hello Speak"])
+        _ = router.run(until: 19_000)
         _ = router.hear(19_000, .active, priority: 120)
         #expect(router.run(until: 20_000).map(\.action).steps.suffix(2) == ["Speak -> Standby", "hello Standby"])
     }
