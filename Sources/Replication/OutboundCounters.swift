@@ -238,12 +238,15 @@ public struct OutboundCounters: Sendable {
     ) -> Bool {
         for counter in counters { incomplete[counter.identity] = counter.sequence }
         guard isLast else { return false }
-        reported = incomplete
+        // One that it no longer names, or not yet, may have been used in an earlier life of it: what was told of that counts on.
+        let unnamed = reported.filter { entries[$0.key] != nil || departed[$0.key] != nil }
+        let told = incomplete
+        reported = told.merging(unnamed) { told, _ in told }
         incomplete = [:]
         lastReport = number
         (vouchedAt, hasBeenTold) = (now, true)
         for (identity, entry) in entries {
-            entries[identity]?.unnamedSince = reported[identity] == nil ? entry.unnamedSince ?? now : nil
+            entries[identity]?.unnamedSince = told[identity] == nil ? entry.unnamedSince ?? now : nil
         }
         return true
     }

@@ -268,6 +268,19 @@ import Testing
         #expect(!counters.areStale(at: at(31)))
     }
 
+    @Test("what was told of an SA counts on when the peer, started anew, reports without it")
+    func toldBeforeRestart() throws {
+        var counters = OutboundCounters(settings: settings)
+        counters.observe([sa(1, outbound: 500)])
+        _ = counters.take(report: 1, isLast: true, [counter(1, 9_000_000)], at: at(1))
+        counters.forgetPeer()
+        _ = counters.take(report: 1, isLast: true, [], at: at(5))
+        counters.forget(SAIdentity(destination: peer, spi: 1))
+        counters.observe([sa(1)])
+        let write = try #require(counters.writes(at: at(6)).first)
+        #expect(write.replay.outbound > 9_000_000)
+    }
+
     @Test("what a process finds in the kernel, and nobody ever reported, is not known: a takeover goes far behind it")
     func foundAtStart() {
         var counters = OutboundCounters(settings: settings, life: 5)
