@@ -112,7 +112,7 @@ final class AssociationModel {
         for node in 0...1 where session[node] != nil {
             let process = simulation.nodes[node].replication
             let number = session[node]
-            simulation.schedule(after: simulation.microseconds(1_000_000...1_900_000)) { [self] in
+            simulation.schedule(after: simulation.microseconds(700_000...1_900_000)) { [self] in
                 guard brokenSince == since, session[node] == number, isMachineUp(node) else { return }
                 session[node] = nil
                 waiting[node] = []

@@ -92,7 +92,17 @@ final class Checker {
     private func patience(_ node: Node, _ other: Node) -> UInt64 {
         let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
         let isMute = [node, other].contains { !$0.failover.isAlive || $0.failover.isStalled }
+        // Who sees by its clock that it slept fences itself before it asks.
+        if !isMute, let woken = [node, other].first(where: hasSeenPause) {
+            return 100 * millisecond + 4 * woken.kernel.delay
+        }
         return 4_500 * millisecond + 6 * hello + (isMute ? simulation.settings.leaseNanoseconds : 0)
+    }
+
+    private func hasSeenPause(_ node: Node) -> Bool {
+        let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond
+        guard !node.isPauseUnseen, let at = node.unpausedAt, at - node.pausedAt > hold else { return false }
+        return simulation.now < at + 2 * second
     }
 
     private func isExcused(_ newcomer: Node, _ other: Node) -> Bool {
@@ -105,7 +115,10 @@ final class Checker {
     /// A machine that slept unseen has a hello's time to learn what happened meanwhile.
     private func hasFailingKernel(_ node: Node, _ other: Node) -> Bool {
         let now = simulation.now
-        if let at = other.unpausedAt {
+        if let at = other.unpausedAt, !other.isPauseUnseen {
+            // It sees by its clock that it slept, and its first step raises the fence.
+            if now < at + other.kernel.delay + 20 * millisecond { return true }
+        } else if let at = other.unpausedAt {
             let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
             // Where a failover process hangs as well, nobody but its lease can end its role, and nobody answers the other.
             let isMute = other.failover.isStalled || !other.failover.isAlive || node.failover.isStalled

@@ -26,6 +26,8 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
     case stallAll(Int)
     /// The whole virtual machine stands still, its clocks too.
     case pause(Int)
+    /// The machine stands still, and its clocks go on; what waited outside it comes a moment behind its wake.
+    case standstill(Int)
     /// The machine loses power.
     case powerOff(Int)
     /// The kernel takes so long for each request.
@@ -57,6 +59,7 @@ public enum Fault: Hashable, Sendable, CustomStringConvertible {
         case .stall(let node, let kind): "\(name(node)) \(kind) hangs"
         case .stallAll(let node): "\(name(node)) all processes hang"
         case .pause(let node): "\(name(node)) machine paused"
+        case .standstill(let node): "\(name(node)) machine stands still"
         case .powerOff(let node): "\(name(node)) power off"
         case .slowKernel(let node, let milliseconds): "\(name(node)) kernel takes \(milliseconds) ms"
         case .failingKernel(let node, let percent): "\(name(node)) kernel refuses \(percent) %"

@@ -34,7 +34,8 @@ extension Simulation {
         case .killDaemon(let node): nodes[node].killDaemon(restartAfter: length)
         case .stall(let node, let kind): nodes[node].process(kind).stall()
         case .stallAll(let node): for process in nodes[node].ownProcesses { process.stall() }
-        case .pause(let node): nodes[node].pause()
+        case .pause(let node): nodes[node].pause(unseen: true)
+        case .standstill(let node): nodes[node].pause(unseen: false)
         case .powerOff(let node): nodes[node].powerOff()
         case .slowKernel(let node, let milliseconds): nodes[node].kernel.delay = milliseconds * millisecond
         case .failingKernel(let node, let percent): nodes[node].kernel.refusedPercent = percent
@@ -57,7 +58,7 @@ extension Simulation {
         case .insideLink(let node): nodes[node].setInside(true)
         case .stall(let node, let kind): nodes[node].process(kind).resume()
         case .stallAll(let node): for process in nodes[node].ownProcesses { process.resume() }
-        case .pause(let node): nodes[node].unpause()
+        case .pause(let node), .standstill(let node): nodes[node].unpause()
         case .powerOff(let node): nodes[node].powerOn()
         case .slowKernel(let node, _): nodes[node].kernel.delay = 0
         case .failingKernel(let node, _): nodes[node].kernel.refusedPercent = 0

@@ -10,6 +10,8 @@ final class Node {
     var clock: NodeClock
     private(set) var isPowered = false
     private(set) var isPaused = false
+    /// Whether the clocks stand still in the present pause, or stood in the last.
+    private(set) var isPauseUnseen = false
     /// The tracked link toward the inside has carrier.
     private(set) var isInsideUp = true
     private(set) lazy var kernel = Kernel(node: self)
@@ -22,7 +24,8 @@ final class Node {
     private static let unreadLimit = 10_000
     /// When the machine went on after its last pause.
     private(set) var unpausedAt: UInt64?
-    private var pausedAt: UInt64 = 0
+    /// When it stood still last.
+    private(set) var pausedAt: UInt64 = 0
     private var deferred: [EventQueue.Item] = []
 
     init(index: Int, simulation: Simulation) {
@@ -122,11 +125,11 @@ final class Node {
         simulation.checker.kernelChanged()
     }
 
-    /// The virtual machine stands still, its clocks and its kernel too.
-    func pause() {
+    /// The virtual machine stands still, its kernel too; `unseen` by its clocks, or not.
+    func pause(unseen: Bool) {
         guard isPowered, !isPaused else { return }
-        simulation.note("\(name): the machine is paused")
-        isPaused = true
+        simulation.note("\(name): the machine \(unseen ? "is paused" : "stands still")")
+        (isPaused, isPauseUnseen) = (true, unseen)
         pausedAt = simulation.now
         simulation.association.pathsChanged()
         simulation.checker.kernelChanged()
@@ -137,11 +140,20 @@ final class Node {
         simulation.note("\(name): the machine goes on")
         isPaused = false
         unpausedAt = simulation.now
-        clock.skip(from: pausedAt, to: simulation.now)
-        kernel.noteSkip(simulation.now - pausedAt)
         let waiting = deferred
         deferred = []
-        for item in waiting { simulation.deliver(item) }
+        if isPauseUnseen {
+            clock.skip(from: pausedAt, to: simulation.now)
+            kernel.noteSkip(simulation.now - pausedAt)
+            for item in waiting { simulation.deliver(item) }
+        } else {
+            // Processes whose time has come may run before the kernel has taken in what waited outside.
+            let delay = simulation.microseconds(0...2_000)
+            for item in waiting where item.owner !== kernel { simulation.deliver(item) }
+            for item in waiting where item.owner === kernel {
+                simulation.schedule(after: delay, for: kernel) { [simulation] in simulation.deliver(item) }
+            }
+        }
         simulation.association.pathsChanged()
         simulation.checker.kernelChanged()
     }

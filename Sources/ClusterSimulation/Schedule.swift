@@ -16,6 +16,8 @@ public struct Schedule: Sendable {
     static let firstSeedOfAllFaults: UInt64 = 10_000_000
     /// From this seed on every second schedule has an IPv6 virtual address.
     static let firstSeedOfIPv6: UInt64 = 20_000_000
+    /// From here on a machine that is paused sees it by its clocks, which go on.
+    static let firstSeedOfStandstill: UInt64 = 30_000_000
     /// The time in which faults begin.
     static let faultMilliseconds: UInt64 = 25_000
 
@@ -37,13 +39,16 @@ public struct Schedule: Sendable {
         let span = Bool.random(using: &random) ? Self.faultMilliseconds : Self.faultMilliseconds / 5
         for _ in 0..<count {
             let at = UInt64.random(in: 0...span, using: &random)
-            faults.append(Self.fault(at: at, ofKinds: seed < Self.firstSeedOfAllFaults ? 20 : 23, using: &random))
+            faults.append(
+                Self.fault(
+                    at: at, ofKinds: seed < Self.firstSeedOfAllFaults ? 20 : 23,
+                    standsStill: seed >= Self.firstSeedOfStandstill, using: &random))
         }
         faults.sort { $0.atMilliseconds < $1.atMilliseconds }
     }
 
     private static func fault(
-        at: UInt64, ofKinds kinds: Int, using random: inout SplitMix64
+        at: UInt64, ofKinds kinds: Int, standsStill: Bool, using random: inout SplitMix64
     ) -> TimedFault {
         let node = Int.random(in: 0...1, using: &random)
         let length = [5, 50, 400, 2_000, 6_000, 15_000].randomElement(using: &random) ?? 50
@@ -62,7 +67,7 @@ public struct Schedule: Sendable {
             case 9: .killDaemon(node)
             case 10, 11: .stall(node, process)
             case 12: .stallAll(node)
-            case 13: .pause(node)
+            case 13: standsStill ? .standstill(node) : .pause(node)
             case 14: .powerOff(node)
             case 15: .slowKernel(node, milliseconds: UInt64(percent))
             case 16: .failingKernel(node, percent: percent)
