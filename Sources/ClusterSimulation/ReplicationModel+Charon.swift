@@ -119,7 +119,7 @@ extension ReplicationModel {
     private var comparison: CharonDriverModel.PlanPermission { .compare(keeper.journal, copied: keeper.copied) }
 
     func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
-        keeper.noteCompared()
+        keeper.noteCompared(plan)
         if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         refreshSAs()
         advanceCounters()

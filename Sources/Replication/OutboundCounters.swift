@@ -146,8 +146,10 @@ public struct OutboundCounters: Sendable {
                 entry.reportedSequence = sequence
                 if entry.isForgotten { entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings) }
                 entry.isForgotten = false
-            } else if only != nil, maySend, !hasBeenTold, entry.isForgotten {
-                // An Active gets an SA that others have used, and nobody has ever told it how far.
+            } else if entry.isForgotten, reported[identity] == nil,
+                lastReport != nil || only != nil && maySend && !hasBeenTold
+            {
+                // It has been used, and nobody tells how far: the Active lacks it, or this node is the Active.
                 entry.margin.start(behind: entry.kernel.replay.outbound)
                 entry.margin.startBehindForgottenLife(intervals: forgottenIntervals, settings)
                 (entry.reportedSequence, entry.isForgotten) = (entry.kernel.replay.outbound, false)

@@ -98,6 +98,21 @@ import Testing
         #expect(keeper.undelivered.isEmpty)
     }
 
+    @Test("a child that a comparison installs anew is on its way again, whatever the kernel had of it")
+    func reinstalled() throws {
+        var keeper = JournalKeeper()
+        keeper.settle()
+        let fixtures: [HAFixture] = [
+            .ikeAdd(pair(1)), .ikeUpdate(pair(1)), .childAdd(pair(1), inbound: 0x11, outbound: 0x12),
+        ]
+        for (wire, fixture) in fixtures.enumerated() {
+            _ = keeper.apply(try fixture.message().bytes, wire: UInt64(wire + 1))
+        }
+        keeper.noteInKernel(0x12)
+        keeper.noteCompared(ReconciliationPlan(journal: keeper.journal, listing: [], version: .three))
+        #expect(keeper.undelivered == [0x12])
+    }
+
     @Test("children that another journal lacks are strays of the IKE SAs that it has")
     func strays() throws {
         func keeper(_ fixtures: [HAFixture]) throws -> JournalKeeper {

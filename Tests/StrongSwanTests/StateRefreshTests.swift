@@ -72,16 +72,17 @@ import Testing
             #expect(isEqual)
         }
         let (one, two) = (HAFixture.ikeAdd(pair(1)), HAFixture.ikeAdd(pair(2)))
+        let nothing = ReconciliationPlan(journal: CharonJournal(), listing: [], version: .three)
         try copy(one, two, .messageID(pair(1), 3))
         #expect(keeper.copied == .all, "nothing is known of what charon was told before")
-        keeper.noteCompared()
+        keeper.noteCompared(nothing)
         try copy(one, two, .messageID(pair(1), 3))
         #expect(keeper.copied == .some([]))
         try copy(one, two, .messageID(pair(1), 3), .messageID(pair(2), 7, initiator: true))
         try copy(one, two, .messageID(pair(1), 4), .messageID(pair(2), 7, initiator: true))
         #expect(keeper.copied == .some([pair(1), pair(2)]))
         let listing = [listed(pair(1), number: 1), listed(pair(2), number: 2)]
-        keeper.noteCompared()
+        keeper.noteCompared(nothing)
         try copy(one, two, .messageID(pair(1), 5), .messageID(pair(2), 7, initiator: true))
         let plan = ReconciliationPlan(
             journal: keeper.journal, listing: listing, refresh: .after(.copied, copied: keeper.copied),

@@ -246,7 +246,7 @@ extension ReplicationProcess {
     }
 
     private func noteCompared(_ plan: ReconciliationPlan, _ listing: [ListedIKE]) {
-        keeper.noteCompared()
+        keeper.noteCompared(plan)
         if role?.isActive == false { reportStrays(among: listing.servedChildren) }
         kernel?.refreshSAs()
         kernel?.advanceCounters(at: reactor.now)

@@ -117,7 +117,12 @@ public struct JournalKeeper: Sendable {
     }
 
     /// charon was compared with the journal, and is brought what was found.
-    public mutating func noteCompared() { copied = .none }
+    ///
+    /// What it deletes and installs anew is on its way, and comes with number 0.
+    public mutating func noteCompared(_ plan: ReconciliationPlan) {
+        copied = .none
+        undelivered.formUnion(plan.installedChildren.map(\.outbound))
+    }
 
     /// The kernel has an outbound SA of ours now.
     public mutating func noteInKernel(_ spi: UInt32) { undelivered.remove(spi) }

@@ -24,6 +24,8 @@ class Fault:
     strike: object
     outage_seconds: float | None
     rekeys: bool = False
+    #: so many packets that waited before a machine may leave it as it wakes, before any process has run
+    stray_packets: int = 0
     #: the role of the node that is a machine of its own, where one is
     machine_role: str | None = None
 

@@ -75,7 +75,7 @@ def one(world, fault, generator):
         watch.wait_for_ping(20, time.monotonic())
     finally:
         watch.finish()
-    return look(watch, world, fault, at)
+    return look(watch, world, fault, at, active)
 
 
 def main():

@@ -10,10 +10,10 @@ from havpnlab.system import Failure, wait_until
 MACHINE_FAULTS = {}
 
 
-def fault(name, outage_seconds, *, role, rekeys=False):
-    """Registers a function of one Scene, in which the machine has that role."""
+def fault(name, outage_seconds, *, role, rekeys=False, standstills=0):
+    """Registers a function of one Scene, in which the machine has that role and stands still so many times."""
     def register(function):
-        MACHINE_FAULTS[name] = Fault(name, function, outage_seconds, rekeys, role)
+        MACHINE_FAULTS[name] = Fault(name, function, outage_seconds, rekeys, 3 * standstills, role)
         return function
     return register
 
@@ -74,13 +74,13 @@ def _(scene):
     time.sleep(scene.random.uniform(0.5, 3))
 
 
-# A kernel that wakes up as the Active forwards until its daemon has run: what both may have used is rekeyed when they meet.
-@fault("the active stands still", 4, role="active", rekeys=True)
+# A kernel that wakes as the Active forwards until its daemon has run: what both may have used is rekeyed when they meet.
+@fault("the active stands still", 4, role="active", rekeys=True, standstills=1)
 def _(scene):
     _stand_still(scene.random.uniform(0.2, 8))
 
 
-@fault("the active stands still, r5 rekeys meanwhile", 4, role="active", rekeys=True)
+@fault("the active stands still, r5 rekeys meanwhile", 4, role="active", rekeys=True, standstills=1)
 def _(scene):
     order("pause 8")
     time.sleep(5)
@@ -88,7 +88,7 @@ def _(scene):
     time.sleep(3)
 
 
-@fault("the active stands still again and again", None, role="active", rekeys=True)
+@fault("the active stands still again and again", None, role="active", rekeys=True, standstills=6)
 def _(scene):
     for _ in range(6):
         _stand_still(scene.random.uniform(0.05, 1.5))
@@ -100,7 +100,7 @@ def _(scene):
     _stand_still(scene.random.uniform(0.2, 8))
 
 
-@fault("the active stands still, and loses its power then", 4, role="active")
+@fault("the active stands still, and loses its power then", 4, role="active", rekeys=True, standstills=1)
 def _(scene):
     _stand_still(scene.random.uniform(0.2, 3))
     scene.world.cut_power()
