@@ -309,6 +309,12 @@ struct DeliveryBench {
             #expect(!suspicion.isConfirmed(by: [listed(pair(1))], journal: bench.journal))
             #expect(suspicion.isConfirmed(by: [listed(pair(2))], journal: bench.journal) == believes)
         }
+        // One that was rekeyed while nobody could be told has the children all the same.
+        try bench.arrive(.ikeUpdate(pair(1)))
+        try bench.arrive(.childAdd(pair(1), inbound: 0x11, outbound: 0x12))
+        let child = try #require(bench.journal.expected.childSAs.keys.first)
+        let successor = listed(pair(2), children: [child])
+        #expect(!LossSuspicion.seen.isConfirmed(by: [successor], journal: bench.journal))
     }
 
     @Test("a charon whose socket only seemed to be gone is found again")
