@@ -24,7 +24,7 @@ extension GroupMachine {
             peerGreeting = nil
             let nonce = nextNonce(isGreeting: true)
             (greetingNonce, greetedAt) = (nonce, now)
-            (awaitsGreeting, isGreetingOutbid) = (true, false)
+            (awaitsGreeting, isGreetingOutbid, proofNonce) = (true, false, nil)
             actions.append(.sendRole(.question(nonce: nonce), term: term))
             proclaim(actions: &actions)
             reunite(at: now, actions: &actions)
@@ -221,7 +221,8 @@ extension GroupMachine {
         yieldClaim(to: nonce, at: now)
         if state != .active, let greetingNonce, greetingNonce <= nonce { isGreetingOutbid = true }
         guard phase != .draining else {
-            unansweredNonce = nonce
+            // The greeting, for until that is answered the peer takes every word for an old one, and the last question.
+            unansweredNonces = unansweredNonces.filter(Self.isGreeting).suffix(1) + [nonce]
             return
         }
         if showsEvidence, state == .active { return answerForEvidence(nonce, at: now, actions: &actions) }
@@ -288,7 +289,8 @@ extension GroupMachine {
         isPeerActive = isActive
         peerActiveAt = isActive ? now : nil
         if !isActive { announceSurvivor(at: now, actions: &actions) }
-        if nonce == greetingNonce { awaitsGreeting = false }
+        // Words keep their order: who answers a later question has read the greeting.
+        if nonce == greetingNonce || nonce == proofNonce { awaitsGreeting = false }
         let tellsOfWake = nonce == wakeNonce
         if nonce == greetingNonce || nonce == RoleMessage.proclamation || tellsOfWake || !isActive {
             hearTerm(term, isPeerActive: isActive, at: now, actions: &actions)

@@ -63,9 +63,8 @@ extension GroupMachine {
         if isCatchingUp, isPeerActive, let at = peerActiveAt, at >= activeSeen?.at ?? at { peerActiveAt = now }
         if case .reading(let late) = catchUp { listenAwake(late: late, at: now) }
         if phase == .draining { resumeOrStepDown(at: now, actions: &actions) }
-        guard let nonce = unansweredNonce else { return }
-        unansweredNonce = nil
-        sendAnswer(nonce, at: now, actions: &actions)
+        for nonce in unansweredNonces { sendAnswer(nonce, at: now, actions: &actions) }
+        unansweredNonces = []
     }
 
     private mutating func resumeOrStepDown(at now: Instant, actions: inout [GroupAction]) {
@@ -112,8 +111,10 @@ extension GroupMachine {
     /// Where the whole machine stood still, what waited outside it comes behind its first steps, and the peer's word by a new
     /// session; and a machine that says nothing on any wire counts as gone before its lease is over.
     mutating func listenBehindSleep(at now: Instant, actions: inout [GroupAction]) {
-        let until = max(fenceHeldUntil ?? now, now + max(GroupTiming.reunionWait, GroupTiming.signOfLife(hello)))
-        (fenceHeldUntil, reach, wokeAt) = (until, .returning(until: until), now)
+        let until = now + max(GroupTiming.reunionWait, GroupTiming.signOfLife(hello))
+        (reach, wokeAt) = (.returning(until: until), now)
+        // A takeover that slept with its fence has not told replication of its role yet; for any other one nothing changes.
+        fenceHeldUntil = fenceHeldUntil.map { max($0, until) }
         announcements = []
         askForProof(at: now, actions: &actions)
         wakeNonce = proofNonce

@@ -145,8 +145,8 @@ public struct GroupMachine: Sendable {
     /// The last question for a sign of life, and when it was asked.
     var proofNonce: UInt64?
     var lastProofAskedAt: Instant?
-    /// A question that came while what was received in a stall is read.
-    var unansweredNonce: UInt64?
+    /// Questions that came while what was received in a stall is read: greetings of the peer, and its last question.
+    var unansweredNonces: [UInt64] = []
     /// What the peer greeted with in this session; its first byte is the peer's priority, as ours is in ours.
     var peerGreeting: UInt64?
     var failedSends = 0

@@ -220,6 +220,32 @@ import Testing
         }
     }
 
+    @Test("a greeting that comes in a stall is answered, whatever is asked behind it")
+    func greetingInStall() {
+        var router = Router.preemptingActive()
+        _ = router.at(50_000, .deadlineReached)
+        for nonce: UInt64 in [5, 9, 8, 12] {
+            _ = router.at(50_000, .roleMessageReceived(.question(nonce: nonce), term: 1))
+        }
+        let answered = router.at(50_000, .drained).compactMap {
+            if case .sendRole(.answer(let nonce, _), _) = $0, nonce > 1 { nonce } else { nil }
+        }
+        #expect(answered == [9, 12])
+    }
+
+    @Test("who answers a later question has read the greeting: its orders count")
+    func greetingUnanswered() throws {
+        var router = Router.preempting()
+        _ = router.at(20_100, .redundancyChanged(Router.cutOff))
+        _ = router.at(20_200, .redundancyChanged(Router.hot))
+        let early = router.at(20_210, .roleMessageReceived(.prepareTakeover, term: 1))
+        #expect(early.counted.contains("role.late"))
+        let asked = try #require(router.run(until: 24_000).compactMap { [$0.action].question }.last)
+        _ = router.at(24_001, .roleMessageReceived(.answer(nonce: asked, isActive: true), term: 1))
+        let late = router.at(24_002, .roleMessageReceived(.prepareTakeover, term: 1))
+        #expect(late.steps.contains("tell ready"))
+    }
+
     @Test("woken as Active beside an Active of an older term: the fence waits until that one has released")
     func stallBesideOlder() {
         var router = Router.preemptingActive()
