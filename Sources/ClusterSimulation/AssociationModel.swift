@@ -3,7 +3,7 @@
 /// The SCTP association between the two nodes' replication processes, as their kernels keep it.
 ///
 /// Bytes arrive in order and once; a lost packet arrives after a retransmission timeout. A path that carries nothing in
-/// one direction ends the association on both sides after 1 to 2 s, a dead process at once (the kernel aborts).
+/// one direction ends the association on both sides after 0.7 to 2 s, a dead process at once (the kernel aborts).
 final class AssociationModel {
     private unowned(unsafe) let simulation: Simulation
     /// `isCut[from][to]`.

@@ -65,8 +65,8 @@ import Testing
         }
     }
 
-    @Test("a child on its way is remembered until the kernel has it or a comparison found everything, deleted or not")
-    func undelivered() throws {
+    /// A standby's keeper that was sent an IKE SA with one child, under the numbers 1 to 3.
+    private func keeperOfOneChild() throws -> JournalKeeper {
         var keeper = JournalKeeper()
         keeper.settle()
         let fixtures: [HAFixture] = [
@@ -75,6 +75,12 @@ import Testing
         for (wire, fixture) in fixtures.enumerated() {
             _ = keeper.apply(try fixture.message().bytes, wire: UInt64(wire + 1))
         }
+        return keeper
+    }
+
+    @Test("a child on its way is remembered until the kernel has it or a comparison found everything, deleted or not")
+    func undelivered() throws {
+        var keeper = try keeperOfOneChild()
         let deletion = HAMessage.childDelete(
             IKEIdentity(version: 2, spis: pair(1), isInitiator: false), inboundSPI: 0x11, version: .three)
         _ = keeper.apply(deletion.bytes, wire: 4)
@@ -100,14 +106,7 @@ import Testing
 
     @Test("a child that a comparison installs anew is on its way again, whatever the kernel had of it")
     func reinstalled() throws {
-        var keeper = JournalKeeper()
-        keeper.settle()
-        let fixtures: [HAFixture] = [
-            .ikeAdd(pair(1)), .ikeUpdate(pair(1)), .childAdd(pair(1), inbound: 0x11, outbound: 0x12),
-        ]
-        for (wire, fixture) in fixtures.enumerated() {
-            _ = keeper.apply(try fixture.message().bytes, wire: UInt64(wire + 1))
-        }
+        var keeper = try keeperOfOneChild()
         keeper.noteInKernel(0x12)
         keeper.noteCompared(ReconciliationPlan(journal: keeper.journal, listing: [], version: .three))
         #expect(keeper.undelivered == [0x12])

@@ -72,12 +72,12 @@ def serve(node):
         wire, _ = listener.accept()
         with wire, wire.makefile("rwb") as stream:
             try:
-                path, arguments, named = pickle.load(stream)
+                path, arguments = pickle.load(stream)
                 function = node
                 for name in path.split("."):
                     function = getattr(function, name)
                 try:
-                    outcome = function(*arguments, **named)
+                    outcome = function(*arguments)
                 except Exception as error:
                     outcome = Failure(f"{node.router}: {error}")
                 pickle.dump(outcome, stream)
@@ -86,13 +86,13 @@ def serve(node):
                 pass
 
 
-def call(path, *arguments, seconds=60, **named):
+def call(path, *arguments, seconds=60):
     """Calls a function of the machine's `Node`; fails where the machine does not answer."""
     try:
         with socket.create_connection((_MACHINE_ADDRESS, _PORT), timeout=2) as wire:
             wire.settimeout(seconds)
             with wire.makefile("rwb") as stream:
-                pickle.dump((path, arguments, named), stream)
+                pickle.dump((path, arguments), stream)
                 stream.flush()
                 outcome = pickle.load(stream)
     except (OSError, EOFError) as error:
