@@ -30,9 +30,7 @@ extension GroupMachine {
             reunite(at: now, actions: &actions)
             holdFenceForGreeting(at: now)
         }
-        if isPeerMachineGone {
-            lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
-        }
+        if isPeerMachineGone { shortenHeldFence(at: now, actions: &actions) }
         settleReplicationDebt(wasRoleTaken: wasRoleTaken, actions: &actions)
         openFence(reason: "replication has taken the role", actions: &actions)
         // Behind the fence: it asks the kernel and the segment.

@@ -15,6 +15,7 @@ extension GroupMachine {
     ) {
         guard virtualAddress != nil else { return }
         let old = state
+        mayWakeUntil = activeSeen.flatMap { isPeer($0.address) ? $0.at + hold : nil }
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
         isReplicationOwed = !isResumed && awaitsReplication
         let opens = fenceHeldUntil == nil && (isResumed || !awaitsReplication)
@@ -102,7 +103,8 @@ extension GroupMachine {
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     func heldFenceDeadline(at now: Instant) -> Instant? {
-        guard redundancy.isStateful, redundancy.isPeerPopulated, !isPeerMachineGone else { return nil }
+        guard redundancy.isStateful, redundancy.isPeerPopulated else { return nil }
+        if isPeerMachineGone { return mayWakeUntil.flatMap { $0 > now ? $0 : nil } }
         // The peer may have been asked in vain, and have lived until now: where this node's own replication hangs, its
         // words do not come through.
         if isReplicationSilent { return fenceDeadline(behind: now) }
@@ -110,7 +112,7 @@ extension GroupMachine {
         // An Active that was never heard here may have died just before this node began to listen, and a peer that has
         // learned that this node is not Active may have taken the role.
         guard let at = [heardAt, peerActiveAt, listeningSince, grantedAt].compactMap(\.self).max() else { return nil }
-        let until = fenceDeadline(behind: isLANOnlyWitness(at) ? at + hold : at)
+        let until = fenceDeadline(behind: at)
         return until > now ? until : nil
     }
 
@@ -125,9 +127,19 @@ extension GroupMachine {
     /// Who is heard on the segment behind the end of the association lives, and only the wire between the two is cut.
     public var isPeerMachineGone: Bool { redundancy.isPeerMachineGone && !isPeerHeardSinceGone }
 
+    /// Every path to the peer is dead: what is held for its kernel's lease alone ends.
+    mutating func shortenHeldFence(at now: Instant, actions: inout [GroupAction]) {
+        if let mayWakeUntil, mayWakeUntil > now {
+            fenceHeldUntil = fenceHeldUntil.map { min($0, mayWakeUntil) }
+        } else {
+            lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
+        }
+    }
+
     /// When the kernel of an Active whose last sign of life came at `at` has let go of its address.
     func fenceDeadline(behind at: Instant) -> Instant {
-        at + GroupTiming.signOfLife(hello) + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+        let lived = isLANOnlyWitness(at) ? at + hold : at
+        return lived + GroupTiming.signOfLife(hello) + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
     }
 
     mutating func lowerHeldFence(reason: String, at now: Instant, actions: inout [GroupAction]) {

@@ -8,8 +8,8 @@ import Primitives
 ///     not Active, late ── drain ──► reading ── drained ──► awake
 ///                                             drained, and it was late by more than a hello ──► listening ──► awake
 ///     Active, silent for its hold time ── fence up, drain ──► draining ── another Active ──► the role is given up
-///                                             no peer that could have taken it ──► fence down
-///                                             otherwise ──► returning (Reach): fence up, until the peer has had its say
+///                                             stateless ──► fence down
+///                                             stateful ──► returning (Reach): fence up, until the peer has had its say
 ///
 /// What a process missed waits in its sockets. What a machine missed waits outside it and comes behind its first steps, or
 /// is lost.
@@ -76,7 +76,8 @@ extension GroupMachine {
         }
         // Of an older term, or this node would have yielded: it fences when it hears ours.
         if isPeerActive { fenceHeldUntil = heldFenceDeadline(at: now) ?? fenceHeldUntil }
-        if redundancy.isStateful, !isPeerMachineGone { listenBehindSleep(at: now, actions: &actions) }
+        // A machine that was gone before this sleep may have come back in it.
+        if redundancy.isStateful { listenBehindSleep(at: now, actions: &actions) }
         if fenceHeldUntil == nil {
             openFence(reason: "no other Active was heard during a stall", actions: &actions)
             // The fence may have been held until this stall, and the role not been told yet.

@@ -173,9 +173,9 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
     /// What the Active has sent is not known closely enough: numbers must be raised before this node sends.
     public var areNumbersStale: Bool
 
-    /// The status before replication has said anything.
+    /// The status before replication has said anything: it may hang, and a peer with SAs may live.
     public init(isStateful: Bool) {
-        self.isStateful = isStateful
+        self.isStateful = false
         isAssociationUp = false
         isLocalHot = false
         isPeerHot = false
@@ -185,6 +185,13 @@ public struct RedundancyStatus: Hashable, Sendable, Codable {
         isRoleTaken = false
         hasUndelivered = false
         areNumbersStale = false
+        setStateful(isStateful)
+    }
+
+    /// The configuration says whether the group is stateful; what the peer has is unknown until replication says it.
+    public mutating func setStateful(_ isStateful: Bool) {
+        if isStateful, !self.isStateful { (isPeerPopulated, mayPeerKernelLive) = (true, true) }
+        self.isStateful = isStateful
     }
 
     /// The association is lost, and nothing answers on any of its paths.

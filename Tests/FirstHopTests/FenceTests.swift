@@ -35,8 +35,42 @@ import Testing
             (gone.isAssociationUp, gone.mayPeerKernelLive, gone.isRoleTaken) = (false, false, true)
             #expect(!router.at(21_320, .redundancyChanged(gone)).steps.contains("lower fence"))
             _ = router.at(21_321, .replicationSilenceChanged(isSilent: false))
-            #expect(lowered(&router, until: 25_000) == 21_321 + Self.lease)
+            // 800 ms more: behind the end of the silence nobody could ask the peer either.
+            #expect(lowered(&router, until: 25_000) == 21_321 + 800 + Self.lease)
         }
+    }
+
+    @Test("a machine that says nothing may stand still, and wake as Active until its hold time is over")
+    func goneMayWake() {
+        for isGone in [false, true] {
+            var router = Router.standby(behind: Router.peer, activePriority: 95, redundancy: Router.hot) {
+                $0.preempt = true
+                $0.hello = .milliseconds(1_000)
+                $0.hold = .milliseconds(3_000)
+                $0.usesOwnHoldTime = true
+            }
+            _ = router.run(until: 20_400)
+            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            var status = Router.cutOff
+            status.mayPeerKernelLive = !isGone
+            #expect(!router.at(21_500, .redundancyChanged(status)).steps.contains("lower fence"))
+            // 1100 (hello with its jitter) + 3000 (lease) + 300; or the hold time.
+            #expect(lowered(&router, until: 30_000) == (isGone ? 23_000 : 24_400))
+        }
+    }
+
+    @Test("a new failover process whose replication hangs does not know what the peer has, and waits")
+    func nothingIsKnown() {
+        for isStateful in [false, true] {
+            var router = Router.fastStandby(
+                behind: Router.peer, redundancy: RedundancyStatus(isStateful: isStateful))
+            _ = router.run(until: 20_801)
+            #expect(router.machine.state == .active && router.machine.isFenceUp == isStateful)
+        }
+        var reloaded = Router.cutOff
+        (reloaded.isStateful, reloaded.isPeerPopulated, reloaded.mayPeerKernelLive) = (false, false, false)
+        reloaded.setStateful(true)
+        #expect(reloaded.isPeerPopulated && !reloaded.isPeerMachineGone)
     }
 
     @Test("a machine that counts as gone and is heard in any state lives")

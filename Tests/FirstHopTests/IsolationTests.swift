@@ -145,7 +145,7 @@ import Testing
             #expect(!router.run(until: at).map(\.action).steps.contains("lower fence"))
             _ = router.hear(at, .active, priority: 100, from: Router.peer)
         }
-        #expect(router.run(until: at + 10_000).map(\.action).steps.contains("lower fence"))
+        #expect(router.run(until: at + 20_000).map(\.action).steps.contains("lower fence"))
     }
 
     @Test("the association is back, and the peer is not Active: the fence goes down at once")

@@ -11,8 +11,8 @@ import Testing
 @Suite struct WakeTests {
     private static let wake = 27_600
 
-    /// Awake, its sockets read.
-    private func woken(asleepAt start: Int = 26_050) -> (Router, drained: [GroupAction]) {
+    /// Awake, its sockets read; its peer's machine may have been gone before.
+    private func woken(asleepAt start: Int = 26_050, isPeerGone: Bool = false) -> (Router, drained: [GroupAction]) {
         var router = Router.active(redundancy: RedundancyStatus(isStateful: true))
         var settings = router.machine.settings
         settings.hello = .milliseconds(500)
@@ -24,6 +24,11 @@ import Testing
         var status = Router.hot
         status.isRoleTaken = true
         _ = router.at(25_000, .redundancyChanged(status))
+        if isPeerGone {
+            (status.isAssociationUp, status.mayPeerKernelLive) = (false, false)
+            _ = router.at(25_100, .redundancyChanged(status))
+            _ = router.at(25_101, .probeFinished(.answered))
+        }
         _ = router.run(until: start)
         #expect(router.machine.state == .active && !router.machine.isFenceUp)
         #expect(router.at(start + 1_550, .deadlineReached).contains(.drainReceived))
@@ -79,9 +84,9 @@ import Testing
         #expect(steps.contains("Active -> Speak") && !steps.contains("lower fence"))
     }
 
-    @Test("nobody says anything: the wait has an end")
-    func alone() {
-        var (router, _) = woken()
+    @Test("nobody says anything, or the peer was gone before: the wait has an end", arguments: [false, true])
+    func alone(isPeerGone: Bool) {
+        var (router, _) = woken(isPeerGone: isPeerGone)
         let lowered = router.run(until: 40_000).first { $0.action == .lowerFence }
         #expect(lowered?.at == Self.wake + 2_000)
     }

@@ -205,7 +205,7 @@ final class FailoverNode: GroupSurroundings {
         model = new
         // Also where the path is the same, for the file may be a new one.
         for path in new.keyFilePaths.sorted() { supervisor.send(.keyFileRequested(path: path)) }
-        redundancy.isStateful = Self.isStateful(new)
+        redundancy.setStateful(Self.isStateful(new))
         applyModel()
         guard !isConfigured else {
             schemeGroup?.handle(.redundancyChanged(redundancy))
