@@ -15,12 +15,21 @@ final class Checker {
     private var excusedOverlapAt: UInt64?
     /// Whether a node has emitted since it became Active.
     private var hasEmitted: [Bool]
+    /// What each failover machine wants of its kernel, and since when it wants it without knowing of another sender.
+    private var wishes: [Wish]
+    private var ignorantSince: [UInt64?]
+    private var wishedAt: [UInt64]
+
+    private enum Wish: Int { case nothing, role, sending }
 
     init(_ simulation: Simulation) {
         self.simulation = simulation
         unheldSince = simulation.nodes.map { _ in nil }
         emittingBefore = simulation.nodes.map { _ in false }
         hasEmitted = simulation.nodes.map { _ in false }
+        wishes = simulation.nodes.map { _ in .nothing }
+        ignorantSince = simulation.nodes.map { _ in nil }
+        wishedAt = simulation.nodes.map { _ in 0 }
     }
 
     func fail(_ text: String) {
@@ -91,13 +100,16 @@ final class Checker {
     /// asked only a lease ends its role.
     private func patience(_ node: Node, _ other: Node) -> UInt64 {
         let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
-        let isMute = [node, other].contains { !$0.failover.isAlive || $0.failover.isStalled }
+        let isMute = [node, other].contains(where: isMute)
         // Who sees by its clock that it slept fences itself before it asks.
         if !isMute, let woken = [node, other].first(where: hasSeenPause) {
             return 100 * millisecond + 4 * woken.kernel.delay
         }
         return 4_500 * millisecond + 6 * hello + (isMute ? simulation.settings.leaseNanoseconds : 0)
     }
+
+    /// Whether nobody but its lease can end what `node` does.
+    private func isMute(_ node: Node) -> Bool { !node.failover.isAlive || node.failover.isStalled }
 
     private func hasSeenPause(_ node: Node) -> Bool {
         let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond
@@ -107,7 +119,28 @@ final class Checker {
 
     private func isExcused(_ newcomer: Node, _ other: Node) -> Bool {
         if hasFailingKernel(newcomer, other) || hasFailingKernel(other, newcomer) { return true }
-        return couldNotKnow(newcomer, of: other)
+        return couldNotKnow(newcomer, of: other) || isCarryingOut(newcomer, beside: other)
+    }
+
+    /// A failover machine took a step: it knows what it knows now, however late its kernel follows.
+    func decided(_ node: Node) {
+        let failover = node.failover
+        let wish: Wish = !failover.isActive ? .nothing : failover.machine.isFenceUp ? .role : .sending
+        let before = wishes[node.index]
+        guard wish != before else { return }
+        (wishes[node.index], wishedAt[node.index]) = (wish, simulation.now)
+        let isIgnorant = simulation.nodes.contains { $0 !== node && couldNotKnow(node, of: $0) }
+        ignorantSince[node.index] = wish.rawValue > before.rawValue && isIgnorant ? simulation.now : nil
+    }
+
+    /// Whether a slow or refusing kernel still carries out what `node` decided when it could not know better, or before
+    /// `other` decided the same without knowing of it.
+    private func isCarryingOut(_ node: Node, beside other: Node) -> Bool {
+        let wishedAt = wishedAt[node.index]
+        let isOvertaken = ignorantSince[other.index].map { $0 > wishedAt } ?? false
+        guard isOvertaken || ignorantSince[node.index] != nil else { return false }
+        if simulation.now <= wishedAt + 4 * node.kernel.delay { return true }
+        return node.kernel.refusedAt.map { $0 >= wishedAt && simulation.now < $0 + 300 * millisecond } ?? false
     }
 
     /// Whether a fault of `other`'s machine, or of a kernel, lets it send beside `node`, whatever daemons do.
@@ -116,12 +149,14 @@ final class Checker {
     private func hasFailingKernel(_ node: Node, _ other: Node) -> Bool {
         let now = simulation.now
         if let at = other.unpausedAt, !other.isPauseUnseen {
-            // It sees by its clock that it slept, and its first step raises the fence.
-            if now < at + other.kernel.delay + 20 * millisecond { return true }
+            // It sees by its clock that it slept, and its first step raises the fence; where it hangs, its lease ends.
+            let wait =
+                isMute(other) ? simulation.settings.leaseNanoseconds : other.kernel.delay + 20 * millisecond
+            if now < at + wait { return true }
         } else if let at = other.unpausedAt {
             let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
             // Where a failover process hangs as well, nobody but its lease can end its role, and nobody answers the other.
-            let isMute = other.failover.isStalled || !other.failover.isAlive || node.failover.isStalled
+            let isMute = isMute(other) || node.failover.isStalled || other.failover.hasWoken(within: 2 * hello)
             let wait = isMute ? simulation.settings.leaseNanoseconds : 2 * hello
             if now < at + wait { return true }
         }
@@ -144,7 +179,9 @@ final class Checker {
         guard !other.isPaused else { return false }
         let hold = UInt64(simulation.settings.holdMilliseconds) * millisecond
         // Who lived unheard for that long has renewed its lease behind its last sign, whatever became of it since.
-        let isDeaf = other.failover.lastAwakeAt >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
+        let isDeaf =
+            other.failover.lastAwakeAt >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
+            || simulation.lan.hasLostRole(of: other, for: node)
         // An answer that is later than 50 ms counts as none.
         return isDeaf && (!isAssociated(node) || simulation.association.isSlow || simulation.association.isDoubtful)
     }
@@ -248,6 +285,8 @@ final class Checker {
 
     private func wrongClaim(of node: Node) -> String? {
         for other in simulation.nodes where other !== node && other.charon.isAlive && other.charon.isServing {
+            // Nobody has new children of a machine that stands, nor can know of them.
+            guard !other.isPaused else { continue }
             // The Active gives nothing to whom it does not hold for HOT itself.
             guard other.failover.isActive, node.replication.session.peer?.isActive == true,
                 other.replication.redundancy.status?.isPeerHot == true

@@ -131,6 +131,7 @@ final class FailoverModel: ProcessModel {
                 actions.removeAll(keepingCapacity: true)
                 nextAction = 0
                 machine.handle(event, at: now, actions: &actions)
+                simulation.checker.decided(node)
             } else {
                 break
             }

@@ -24,21 +24,26 @@ final class LAN {
         isCut = Array(repeating: Array(repeating: false, count: count), count: count)
         isPortDead = Array(repeating: false, count: count)
         heardAt = Array(repeating: Array(repeating: 0, count: count), count: count)
+        words = Array(repeating: Array(repeating: .none, count: count), count: count)
     }
 
     /// Carries a message, as bytes, to every other node.
     func send(_ message: HSRPMessage, from node: Node, fromVirtualMAC: Bool) {
         if fromVirtualMAC { learn(node) }
         let bytes = message.bytes
+        let isActive = message.state == .active
         guard node.kernel.hasCarrier else { return }
         for other in simulation.nodes where other !== node {
+            if !isActive { words[other.index][node.index] = .none }
             let isLost = simulation.losesNextMessage()
             guard !isLost, !isCut[node.index][other.index], !isPortDead[node.index], !isPortDead[other.index],
                 !simulation.chance(lossPercent)
             else {
                 simulation.note("lost: \(message.operation) \(message.state.name) of \(node.name)")
+                if isActive, words[other.index][node.index] == .none { words[other.index][node.index] = .lost }
                 continue
             }
+            if isActive { words[other.index][node.index] = .carried }
             deliver(bytes, message.version, from: node, to: other)
             if simulation.chance(duplicatePercent) { deliver(bytes, message.version, from: node, to: other) }
         }
@@ -62,6 +67,13 @@ final class LAN {
 
     /// When each node last had something of each other node in its socket: `heardAt[by][from]`.
     private(set) var heardAt: [[UInt64]]
+
+    private enum Word { case none, lost, carried }
+    /// What became of each node's hellos in its present role of Active: `words[by][from]`.
+    private var words: [[Word]]
+
+    /// Whether `other` became Active, and every word of that to `node` was lost.
+    func hasLostRole(of other: Node, for node: Node) -> Bool { words[node.index][other.index] == .lost }
 
     private func deliver(_ bytes: [UInt8], _ version: HSRPVersion, from sender: Node, to node: Node) {
         var delay = simulation.microseconds(50...500)
