@@ -30,7 +30,7 @@ extension GroupMachine {
             reunite(at: now, actions: &actions)
             holdFenceForGreeting(at: now)
         }
-        if isPeerMachineGone { shortenHeldFence(at: now, actions: &actions) }
+        adjustHeldFence(at: now, actions: &actions)
         settleReplicationDebt(wasRoleTaken: wasRoleTaken, actions: &actions)
         openFence(reason: "replication has taken the role", actions: &actions)
         // Behind the fence: it asks the kernel and the segment.
@@ -297,7 +297,7 @@ extension GroupMachine {
         if nonce == greetingNonce || nonce == RoleMessage.proclamation {
             if isActive, state != .active { finishSwitchover(at: now, actions: &actions) }
             // What comes before the answer to our greeting may have been said before it took the role again.
-            if !isActive, !awaitsGreeting {
+            if !isActive, !awaitsGreeting, !isSessionOlderThanWake {
                 // Its fence is up by now, whatever its kernel did before.
                 endWaiting(reason: "the peer is not Active", at: now, actions: &actions)
                 followFormerActive(at: now, actions: &actions)

@@ -103,6 +103,8 @@ extension GroupMachine {
                 reach = .returning(until: fenceHeldUntil)
             } else {
                 endWaiting(reason: "no other Active is heard", at: now, actions: &actions)
+                // Silence counts only where something could be heard.
+                if !settings.isFollower { checkReach(at: now, actions: &actions) }
             }
         }
     }

@@ -242,6 +242,7 @@ extension GroupMachine {
     private mutating func holdFence(behind address: IPAddress, at now: Instant) {
         guard isPeer(address) else { return }
         isPeerHeardSinceGone = true
+        mayWakeUntil = now + hold
         guard isFenceUp, phase != .draining || fenceHeldUntil != nil else { return }
         fenceHeldUntil = fenceDeadline(behind: now)
     }

@@ -15,7 +15,9 @@ extension GroupMachine {
     ) {
         guard virtualAddress != nil else { return }
         let old = state
-        mayWakeUntil = activeSeen.flatMap { isPeer($0.address) ? $0.at + hold : nil }
+        let heardAt = activeSeen.map { isPeer($0.address) ? $0.at : nil } ?? peerActiveAt
+        mayWakeUntil = heardAt.map { $0 + hold }
+        oldLeaseEndsAt = isPeerSettled ? nil : oldLeaseEnd(at: now)
         fenceHeldUntil = isPeerSettled ? nil : heldFenceDeadline(at: now)
         isReplicationOwed = !isResumed && awaitsReplication
         let opens = fenceHeldUntil == nil && (isResumed || !awaitsReplication)
@@ -103,8 +105,13 @@ extension GroupMachine {
 
     /// One sender: with live SAs on a peer whose kernel may run, the fence waits for that kernel's lease.
     func heldFenceDeadline(at now: Instant) -> Instant? {
+        let until = oldLeaseEnd(at: now)
+        guard let until, isPeerMachineGone else { return until }
+        return mayWakeUntil.flatMap { $0 > now ? min($0, until) : nil }
+    }
+
+    private func oldLeaseEnd(at now: Instant) -> Instant? {
         guard redundancy.isStateful, redundancy.isPeerPopulated else { return nil }
-        if isPeerMachineGone { return mayWakeUntil.flatMap { $0 > now ? $0 : nil } }
         // The peer may have been asked in vain, and have lived until now: where this node's own replication hangs, its
         // words do not come through.
         if isReplicationSilent { return fenceDeadline(behind: now) }
@@ -112,7 +119,7 @@ extension GroupMachine {
         // An Active that was never heard here may have died just before this node began to listen, and a peer that has
         // learned that this node is not Active may have taken the role.
         guard let at = [heardAt, peerActiveAt, listeningSince, grantedAt].compactMap(\.self).max() else { return nil }
-        let until = fenceDeadline(behind: at)
+        let until = fenceDeadline(behind: isLANOnlyWitness(at) ? at + hold : at)
         return until > now ? until : nil
     }
 
@@ -127,10 +134,13 @@ extension GroupMachine {
     /// Who is heard on the segment behind the end of the association lives, and only the wire between the two is cut.
     public var isPeerMachineGone: Bool { redundancy.isPeerMachineGone && !isPeerHeardSinceGone }
 
-    /// Every path to the peer is dead: what is held for its kernel's lease alone ends.
-    mutating func shortenHeldFence(at now: Instant, actions: inout [GroupAction]) {
-        if let mayWakeUntil, mayWakeUntil > now {
-            fenceHeldUntil = fenceHeldUntil.map { min($0, mayWakeUntil) }
+    /// Every path to the peer is dead, and its lease is not waited for; or it is there again, and its lease counts.
+    mutating func adjustHeldFence(at now: Instant, actions: inout [GroupAction]) {
+        guard let held = fenceHeldUntil else { return }
+        if !isPeerMachineGone {
+            fenceHeldUntil = max(held, oldLeaseEndsAt ?? held)
+        } else if let mayWakeUntil, mayWakeUntil > now {
+            fenceHeldUntil = min(held, mayWakeUntil)
         } else {
             lowerHeldFence(reason: "the peer's machine is gone", at: now, actions: &actions)
         }
@@ -138,8 +148,7 @@ extension GroupMachine {
 
     /// When the kernel of an Active whose last sign of life came at `at` has let go of its address.
     func fenceDeadline(behind at: Instant) -> Instant {
-        let lived = isLANOnlyWitness(at) ? at + hold : at
-        return lived + GroupTiming.signOfLife(hello) + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
+        at + GroupTiming.signOfLife(hello) + .seconds(settings.leaseSeconds) + GroupTiming.leaseGrace
     }
 
     mutating func lowerHeldFence(reason: String, at now: Instant, actions: inout [GroupAction]) {

@@ -76,8 +76,8 @@ extension GroupMachine {
         }
         // Of an older term, or this node would have yielded: it fences when it hears ours.
         if isPeerActive { fenceHeldUntil = heldFenceDeadline(at: now) ?? fenceHeldUntil }
-        // A machine that was gone before this sleep may have come back in it.
-        if redundancy.isStateful { listenBehindSleep(at: now, actions: &actions) }
+        // A machine that was gone before this sleep may have come back in it; who is cut off hears no more than before.
+        if redundancy.isStateful, !hearsNobody { listenBehindSleep(at: now, actions: &actions) }
         if fenceHeldUntil == nil {
             openFence(reason: "no other Active was heard during a stall", actions: &actions)
             // The fence may have been held until this stall, and the role not been told yet.
@@ -119,6 +119,17 @@ extension GroupMachine {
         announcements = []
         askForProof(at: now, actions: &actions)
         wakeNonce = proofNonce
+    }
+
+    private var hearsNobody: Bool {
+        if case .cutOff = reach { return true }
+        return false
+    }
+
+    /// Whether what comes unasked may have waited while this Active slept, and be older than the peer's takeover.
+    var isSessionOlderThanWake: Bool {
+        guard let wokeAt else { return false }
+        return greetedAt.map { $0 < wokeAt } ?? true
     }
 
     /// A peer that did not hear this node behind its sleep would have taken the role by now.

@@ -103,6 +103,8 @@ public struct GroupMachine: Sendable {
     /// Since when other routers are listened to; nil in Initial.
     var listeningSince: Instant?
     var fenceHeldUntil: Instant?
+    /// When the lease of the Active before this one is over, as this role began; nil where it let go by itself.
+    var oldLeaseEndsAt: Instant?
     /// Until when the Active before this one, if its machine stands still, may go on without noticing that it slept too long.
     var mayWakeUntil: Instant?
     /// Behind the fence of this Active something waits for replication, whatever a new process of it says of itself.

@@ -35,8 +35,7 @@ import Testing
             (gone.isAssociationUp, gone.mayPeerKernelLive, gone.isRoleTaken) = (false, false, true)
             #expect(!router.at(21_320, .redundancyChanged(gone)).steps.contains("lower fence"))
             _ = router.at(21_321, .replicationSilenceChanged(isSilent: false))
-            // 800 ms more: behind the end of the silence nobody could ask the peer either.
-            #expect(lowered(&router, until: 25_000) == 21_321 + 800 + Self.lease)
+            #expect(lowered(&router, until: 25_000) == 21_321 + Self.lease)
         }
     }
 
@@ -57,6 +56,22 @@ import Testing
             // 1100 (hello with its jitter) + 3000 (lease) + 300; or the hold time.
             #expect(lowered(&router, until: 30_000) == (isGone ? 23_000 : 24_400))
         }
+    }
+
+    @Test("a peer that counted as gone and has a session again may live: the fence waits for its lease after all")
+    func goneIsBack() {
+        var router = Router.standby(behind: Router.peer, activePriority: 95, redundancy: Router.hot) {
+            $0.preempt = true
+            $0.hello = .milliseconds(1_000)
+            $0.hold = .milliseconds(3_000)
+            $0.usesOwnHoldTime = true
+        }
+        _ = router.run(until: 20_400)
+        var gone = Router.cutOff
+        gone.mayPeerKernelLive = false
+        _ = router.at(21_500, .redundancyChanged(gone))
+        _ = router.at(22_500, .redundancyChanged(Router.hot))
+        #expect(lowered(&router, until: 30_000) == 24_400)
     }
 
     @Test("a new failover process whose replication hangs does not know what the peer has, and waits")

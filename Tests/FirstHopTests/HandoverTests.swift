@@ -453,8 +453,8 @@ private func hotStandby(
         var fast = Router.fastStandby(behind: Router.peer, redundancy: status)
         _ = fast.run(until: 21_000)
         #expect(fast.hear(21_000, .coup, .active, priority: 90, from: Router.peer).counted.last == "coup.lowerPriority")
-        // 800 (hold, for it could not be asked) + 275 (hello with its jitter) + 1000 (lease) + 300.
-        #expect(fast.run(until: 24_000).filter { $0.action == .lowerFence }.map(\.at) == [23_375])
+        // 275 (hello with its jitter) + 1000 (lease) + 300.
+        #expect(fast.run(until: 23_000).filter { $0.action == .lowerFence }.map(\.at) == [22_575])
         status = Router.hot
         status.hasUndelivered = true
         var waiting = hotStandby(status)

@@ -136,6 +136,20 @@ import Testing
         #expect(!router.machine.isCutOff)
     }
 
+    @Test("who is cut off and sleeps is cut off as before; who was asking asks again before silence counts")
+    func sleeps() {
+        var deaf = Self.cutOff()
+        #expect(deaf.at(45_000, .deadlineReached).contains(.drainReceived))
+        _ = deaf.at(45_000, .drained)
+        #expect(!Self.stay(&deaf, until: 70_000).steps.contains("lower fence"))
+        #expect(deaf.machine.isCutOff)
+        var (asking, _) = Self.lonely()
+        #expect(asking.at(45_000, .deadlineReached).contains(.drainReceived))
+        _ = asking.at(45_000, .drained)
+        #expect(Self.stay(&asking, until: 60_000).steps.contains("lower fence"))
+        #expect(asking.machine.isCutOff && asking.machine.isFenceUp)
+    }
+
     @Test("another Active keeps the fence up as long as it is heard, whatever becomes of the association")
     func otherActiveHoldsFence() {
         var (router, at) = Self.returned()
@@ -145,7 +159,7 @@ import Testing
             #expect(!router.run(until: at).map(\.action).steps.contains("lower fence"))
             _ = router.hear(at, .active, priority: 100, from: Router.peer)
         }
-        #expect(router.run(until: at + 20_000).map(\.action).steps.contains("lower fence"))
+        #expect(router.run(until: at + 10_000).map(\.action).steps.contains("lower fence"))
     }
 
     @Test("the association is back, and the peer is not Active: the fence goes down at once")

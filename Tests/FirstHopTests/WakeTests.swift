@@ -23,7 +23,8 @@ import Testing
         _ = router.run(until: 25_000)
         var status = Router.hot
         status.isRoleTaken = true
-        _ = router.at(25_000, .redundancyChanged(status))
+        let greeting = router.at(25_000, .redundancyChanged(status)).question ?? 0
+        _ = router.at(25_001, .roleMessageReceived(.answer(nonce: greeting, isActive: false), term: 0))
         if isPeerGone {
             (status.isAssociationUp, status.mayPeerKernelLive) = (false, false)
             _ = router.at(25_100, .redundancyChanged(status))
@@ -53,6 +54,15 @@ import Testing
         let answer = RoleMessage.answer(nonce: drained.question ?? 0, isActive: false)
         let steps = router.at(Self.wake + 2, .roleMessageReceived(answer, term: 0)).steps
         #expect(steps.contains("lower fence") && steps.contains("announce"))
+    }
+
+    @Test("what the peer said unasked waited in the sockets, and may be older than its takeover")
+    func saidBeforeTakeover() {
+        var (router, drained) = woken()
+        let word = RoleMessage.answer(nonce: RoleMessage.proclamation, isActive: false)
+        #expect(!router.at(Self.wake + 1, .roleMessageReceived(word, term: 0)).steps.contains("lower fence"))
+        let answer = RoleMessage.answer(nonce: drained.question ?? 0, isActive: false)
+        #expect(router.at(Self.wake + 2, .roleMessageReceived(answer, term: 0)).steps.contains("lower fence"))
     }
 
     @Test("a Standby's hello ends the wait once it would be Active if it did not hear this node")

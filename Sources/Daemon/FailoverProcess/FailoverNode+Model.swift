@@ -255,6 +255,8 @@ extension FailoverNode {
             retiring.removeAll { $0 === group }
             removeFences(of: group.fenced)
             applyModel()
+            // Replication says only what changes: a group that begins now has not heard it.
+            schemeGroup?.handle(.redundancyChanged(redundancy))
         }
     }
 
