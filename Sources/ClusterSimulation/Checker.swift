@@ -133,10 +133,19 @@ final class Checker {
         ignorantSince[node.index] = wish.rawValue > before.rawValue && isIgnorant ? simulation.now : nil
     }
 
+    /// Whether failover has not had its moment to put a stolen fence back, because it hangs, is dead, or has just come.
+    func isFenceStolen(on node: Node) -> Bool {
+        guard let at = node.kernel.stolenAt else { return false }
+        let moment = node.kernel.delay + 100 * millisecond
+        if simulation.now < at + moment || node.failover.lastAwakeAt < at { return true }
+        return !node.kernel.isFenceUp && node.failover.hasWoken(within: moment)
+    }
+
     /// Whether a slow or refusing kernel still carries out what `node` decided when it could not know better, or before
-    /// `other` decided the same without knowing of it.
+    /// `other` decided the same without knowing of it; for some seconds, or this would excuse whatever it does later.
     private func isCarryingOut(_ node: Node, beside other: Node) -> Bool {
         let wishedAt = wishedAt[node.index]
+        guard simulation.now < wishedAt + 4 * second else { return false }
         let isOvertaken = ignorantSince[other.index].map { $0 > wishedAt } ?? false
         guard isOvertaken || ignorantSince[node.index] != nil else { return false }
         if simulation.now <= wishedAt + 4 * node.kernel.delay { return true }
@@ -149,10 +158,10 @@ final class Checker {
     private func hasFailingKernel(_ node: Node, _ other: Node) -> Bool {
         let now = simulation.now
         if let at = other.unpausedAt, !other.isPauseUnseen {
-            // It sees by its clock that it slept, and its first step raises the fence; where it hangs, its lease ends.
-            let wait =
-                isMute(other) ? simulation.settings.leaseNanoseconds : other.kernel.delay + 20 * millisecond
-            if now < at + wait { return true }
+            // It sees by its clock that it slept, and its first step raises the fence; where it takes none, its lease ends.
+            let isMute = isMute(other) && other.failover.lastAwakeAt <= at
+            let lease = other.pausedAt + simulation.settings.leaseNanoseconds
+            if now < (isMute ? lease : at + other.kernel.delay + 20 * millisecond) { return true }
         } else if let at = other.unpausedAt {
             let hello = UInt64(simulation.settings.helloMilliseconds) * millisecond
             // Where a failover process hangs as well, nobody but its lease can end its role, and nobody answers the other.
@@ -160,10 +169,7 @@ final class Checker {
             let wait = isMute ? simulation.settings.leaseNanoseconds : 2 * hello
             if now < at + wait { return true }
         }
-        if simulation.settings.isIPv6, let at = other.kernel.stolenAt, now < at + other.kernel.delay + 100 * millisecond
-        {
-            return true
-        }
+        if simulation.settings.isIPv6, isFenceStolen(on: other) { return true }
         // What was decided before it woke a slow kernel carries out behind that: fence, address, and then the role.
         if node.kernel.delay > 0, other.failover.hasWoken(within: 3 * node.kernel.delay) { return true }
         if let at = other.kernel.disobeyedAt, now < at + simulation.settings.leaseNanoseconds { return true }
@@ -181,7 +187,7 @@ final class Checker {
         // Who lived unheard for that long has renewed its lease behind its last sign, whatever became of it since.
         let isDeaf =
             other.failover.lastAwakeAt >= simulation.lan.heardAt[node.index][other.index] + hold * 98 / 100
-            || simulation.lan.hasLostRole(of: other, for: node)
+            || (!isAssociated(node) && simulation.lan.hasLostRole(of: other, for: node))
         // An answer that is later than 50 ms counts as none.
         return isDeaf && (!isAssociated(node) || simulation.association.isSlow || simulation.association.isDoubtful)
     }
@@ -285,14 +291,14 @@ final class Checker {
 
     private func wrongClaim(of node: Node) -> String? {
         for other in simulation.nodes where other !== node && other.charon.isAlive && other.charon.isServing {
-            // Nobody has new children of a machine that stands, nor can know of them.
-            guard !other.isPaused else { continue }
+            // What a machine made in the last moments before it stood nobody else can know.
+            let awakeAt = other.isPaused ? other.pausedAt : simulation.now
             // The Active gives nothing to whom it does not hold for HOT itself.
             guard other.failover.isActive, node.replication.session.peer?.isActive == true,
                 other.replication.redundancy.status?.isPeerHot == true
             else { continue }
             for child in other.charon.ikes.filter(\.isComplete).flatMap(\.children)
-            where !child.isReplaced && child.madeAt + 3_500 * millisecond < simulation.now {
+            where !child.isReplaced && child.madeAt + 3_500 * millisecond < awakeAt {
                 guard let theirs = other.kernel.outbound.first(where: { $0.spi == child.spis.outbound }) else {
                     continue
                 }

@@ -31,7 +31,7 @@ final class LAN {
     func send(_ message: HSRPMessage, from node: Node, fromVirtualMAC: Bool) {
         if fromVirtualMAC { learn(node) }
         let bytes = message.bytes
-        let isActive = message.state == .active
+        let isActive = message.state == .active && message.operation != .resign
         guard node.kernel.hasCarrier else { return }
         for other in simulation.nodes where other !== node {
             if !isActive { words[other.index][node.index] = .none }

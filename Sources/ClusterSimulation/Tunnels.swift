@@ -175,11 +175,7 @@ final class Tunnels {
         }
         guard !hasDisobeyed else { return }
         // Between a theft of its fence and the repair a standby with an IPv6 address sends, and no daemon can help it.
-        if let at = node.kernel.stolenAt, !node.failover.isActive,
-            simulation.now < at + node.kernel.delay + 100 * millisecond
-        {
-            return
-        }
+        if !node.failover.isActive, simulation.checker.isFenceStolen(on: node) { return }
         let isReused = Self.add(range, to: &used[spi, default: []])
         if isReused { simulation.checker.fail("\(node.name) uses number \(range.lowerBound) of SPI \(spi) again") }
     }

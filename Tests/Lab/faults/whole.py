@@ -9,11 +9,14 @@ from havpnlab.system import Failure, wait_until
 
 MACHINE_FAULTS = {}
 
+# What waited in a machine that stood still leaves as it wakes, before any process runs: VPN peers refuse so many packets.
+STRAY_PACKETS = 3
+
 
 def fault(name, outage_seconds, *, role, rekeys=False, standstills=0):
     """Registers a function of one Scene, in which the machine has that role and stands still so many times."""
     def register(function):
-        MACHINE_FAULTS[name] = Fault(name, function, outage_seconds, rekeys, 3 * standstills, role)
+        MACHINE_FAULTS[name] = Fault(name, function, outage_seconds, rekeys, STRAY_PACKETS * standstills, role)
         return function
     return register
 
