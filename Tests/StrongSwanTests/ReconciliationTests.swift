@@ -52,6 +52,11 @@ import Testing
             #expect(keeper.uncovered(in: listing).isEmpty == !isNamed)
         }
         _ = keeper.record(try HAFixture.ikeAdd(pair(9)).message())
+        // Its process died between the two.
+        for (version, state) in [(UInt8(1), "ESTABLISHED"), (2, "ESTABLISHED"), (2, "CONNECTING"), (2, "REKEYING")] {
+            let half = [listed(pair(9), version: version, state: state, children: [])]
+            #expect(keeper.uncovered(in: half).isEmpty == !(version == 2 && state == "ESTABLISHED"))
+        }
         _ = keeper.record(try HAFixture.ikeUpdate(pair(9)).message())
         for version in [UInt8(1), 2] {
             let listing = [listed(pair(9), version: version, state: "ESTABLISHED", children: [stranger])]

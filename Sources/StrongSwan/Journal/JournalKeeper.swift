@@ -171,6 +171,8 @@ public struct JournalKeeper: Sendable {
 
     /// The listed IKE SAs that the journal, with what waits behind it, does not know, or not with all children.
     ///
+    /// One that is established and has no IKE_UPDATE was added or rekeyed as the process that heard of it died: the other
+    /// charon has it by halves, and takes no child of it.
     /// A child that has been replaced is told of no more, however often charon is asked: it goes without a record.
     /// Of IKEv1 only the SAs that are established count, and not their children: charon hands children on from a
     /// replaced SA to its successor, and keeps replaced ones, without a word to the plugin.
@@ -181,7 +183,8 @@ public struct JournalKeeper: Sendable {
         let missing = listing.filter { ike in
             guard ike.version != 1 else { return ike.state == "ESTABLISHED" && expected.ikeSAs[ike.spis] == nil }
             guard ike.state != "CONNECTING" else { return false }
-            return expected.ikeSAs[ike.spis] == nil
+            let isHalf = ike.state == "ESTABLISHED" && settled.journal.nodes[ike.spis]?.firstUpdate == nil
+            return expected.ikeSAs[ike.spis] == nil || isHalf
                 || !ike.children.allSatisfy {
                     $0.spis.inbound == 0 || $0.isLeaving || expected.childSAs[$0.spis] != nil
                 }
