@@ -45,7 +45,9 @@ final class Checker {
         let children = node.charon.ikes.map { ike in
             "\(ike.tunnel ?? -1):\(ike.children.map { "\($0.spis.outbound)\($0.isReplaced ? "r" : "")" })"
         }
-        return "\(node.name): \(machine.state.name) term \(machine.term), \(node.replication.redundancy.state), "
+        let redundancy = node.replication.redundancy
+        let missing = redundancy.missing.isEmpty ? "" : " (\(redundancy.missing.joined(separator: "; ")))"
+        return "\(node.name): \(machine.state.name) term \(machine.term), \(redundancy.state)\(missing), "
             + "fence \(kernel.isFenceUp), address \(kernel.hasAddress), SAs \(kernel.outbound), charon \(children)"
     }
 
@@ -137,7 +139,7 @@ final class Checker {
     func isFenceStolen(on node: Node) -> Bool {
         guard let at = node.kernel.stolenAt else { return false }
         let moment = node.kernel.delay + 100 * millisecond
-        if simulation.now < at + moment || node.failover.lastAwakeAt < at { return true }
+        if simulation.now < at + moment || node.failover.lastAwakeAt < at + moment { return true }
         return !node.kernel.isFenceUp && node.failover.hasWoken(within: moment)
     }
 
