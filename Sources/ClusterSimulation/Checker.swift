@@ -15,21 +15,24 @@ final class Checker {
     private var excusedOverlapAt: UInt64?
     /// Whether a node has emitted since it became Active.
     private var hasEmitted: [Bool]
-    /// What each failover machine wants of its kernel, and since when it wants it without knowing of another sender.
-    private var wishes: [Wish]
-    private var ignorantSince: [UInt64?]
-    private var wishedAt: [UInt64]
+    /// What each failover machine decided last.
+    private var decisions: [Decision]
 
-    private enum Wish: Int { case nothing, role, sending }
+    /// What a machine wants of its kernel since when, and whether it could not know then of another sender.
+    private struct Decision {
+        enum Wish: Int { case nothing, role, sending }
+
+        var wish = Wish.nothing
+        var at: UInt64 = 0
+        var isIgnorant = false
+    }
 
     init(_ simulation: Simulation) {
         self.simulation = simulation
         unheldSince = simulation.nodes.map { _ in nil }
         emittingBefore = simulation.nodes.map { _ in false }
         hasEmitted = simulation.nodes.map { _ in false }
-        wishes = simulation.nodes.map { _ in .nothing }
-        ignorantSince = simulation.nodes.map { _ in nil }
-        wishedAt = simulation.nodes.map { _ in 0 }
+        decisions = simulation.nodes.map { _ in Decision() }
     }
 
     func fail(_ text: String) {
@@ -127,12 +130,13 @@ final class Checker {
     /// A failover machine took a step: it knows what it knows now, however late its kernel follows.
     func decided(_ node: Node) {
         let failover = node.failover
-        let wish: Wish = !failover.isActive ? .nothing : failover.machine.isFenceUp ? .role : .sending
-        let before = wishes[node.index]
+        let wish: Decision.Wish = !failover.isActive ? .nothing : failover.machine.isFenceUp ? .role : .sending
+        let before = decisions[node.index].wish
         guard wish != before else { return }
-        (wishes[node.index], wishedAt[node.index]) = (wish, simulation.now)
-        let isIgnorant = simulation.nodes.contains { $0 !== node && couldNotKnow(node, of: $0) }
-        ignorantSince[node.index] = wish.rawValue > before.rawValue && isIgnorant ? simulation.now : nil
+        let isIgnorant =
+            wish.rawValue > before.rawValue
+            && simulation.nodes.contains { $0 !== node && couldNotKnow(node, of: $0) }
+        decisions[node.index] = Decision(wish: wish, at: simulation.now, isIgnorant: isIgnorant)
     }
 
     /// Whether failover has not had its moment to put a stolen fence back, because it hangs, is dead, or has just come.
@@ -146,12 +150,11 @@ final class Checker {
     /// Whether a slow or refusing kernel still carries out what `node` decided when it could not know better, or before
     /// `other` decided the same without knowing of it; for some seconds, or this would excuse whatever it does later.
     private func isCarryingOut(_ node: Node, beside other: Node) -> Bool {
-        let wishedAt = wishedAt[node.index]
-        guard simulation.now < wishedAt + 4 * second else { return false }
-        let isOvertaken = ignorantSince[other.index].map { $0 > wishedAt } ?? false
-        guard isOvertaken || ignorantSince[node.index] != nil else { return false }
-        if simulation.now <= wishedAt + 4 * node.kernel.delay { return true }
-        return node.kernel.refusedAt.map { $0 >= wishedAt && simulation.now < $0 + 300 * millisecond } ?? false
+        let (own, others) = (decisions[node.index], decisions[other.index])
+        guard simulation.now < own.at + 4 * second else { return false }
+        guard own.isIgnorant || (others.isIgnorant && others.at > own.at) else { return false }
+        if simulation.now <= own.at + 4 * node.kernel.delay { return true }
+        return node.kernel.refusedAt.map { $0 >= own.at && simulation.now < $0 + 300 * millisecond } ?? false
     }
 
     /// Whether a fault of `other`'s machine, or of a kernel, lets it send beside `node`, whatever daemons do.

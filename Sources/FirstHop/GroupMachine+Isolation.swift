@@ -9,8 +9,8 @@ import Primitives
 ///     asked ── a neighbour answers, or anything is received ──► heard
 ///     asked ── neither ──► cut off: fence up, hellos no longer from the virtual MAC
 ///     cut off ── an answer, or anything received ──► returning: for a hello interval it listens who is Active now
-///     returning ── nobody else, or the peer says that it is not Active ──► heard: fence down, announced
-///     any ── this node slept for longer than it may be silent ──► returning
+///     returning ── nobody else, or the peer says that it is not Active ──► heard: fence down, announced; it asks again
+///     heard, asked, returning ── this node slept for longer than it may be silent ──► returning
 ///     any ── another Active, whose term is later ──► the role is given up (table, association)
 ///
 /// Nothing that a node sends while it is cut off arrives. What it sends in its first moments behind that would: with

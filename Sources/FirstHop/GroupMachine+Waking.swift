@@ -8,7 +8,7 @@ import Primitives
 ///     not Active, late ── drain ──► reading ── drained ──► awake
 ///                                             drained, and it was late by more than a hello ──► listening ──► awake
 ///     Active, silent for its hold time ── fence up, drain ──► draining ── another Active ──► the role is given up
-///                                             stateless ──► fence down
+///                                             stateless ──► fence down; cut off (Reach) ──► as before
 ///                                             stateful ──► returning (Reach): fence up, until the peer has had its say
 ///
 /// What a process missed waits in its sockets. What a machine missed waits outside it and comes behind its first steps, or

@@ -19,6 +19,19 @@ import Testing
         return router
     }
 
+    /// Active at 20.2 s behind its fence with timers of 1 and 3 s: the peer, heard at 20 s, did not answer its request.
+    private func early() -> Router {
+        var router = Router.standby(behind: Router.peer, activePriority: 95, redundancy: Router.hot) {
+            $0.preempt = true
+            $0.hello = .milliseconds(1_000)
+            $0.hold = .milliseconds(3_000)
+            $0.usesOwnHoldTime = true
+        }
+        _ = router.run(until: 20_400)
+        #expect(router.machine.state == .active && router.machine.isFenceUp)
+        return router
+    }
+
     private func lowered(_ router: inout Router, until end: Int) -> Int? {
         router.run(until: end).first { $0.action == .lowerFence }?.at
     }
@@ -42,14 +55,7 @@ import Testing
     @Test("a machine that says nothing may stand still, and wake as Active until its hold time is over")
     func goneMayWake() {
         for isGone in [false, true] {
-            var router = Router.standby(behind: Router.peer, activePriority: 95, redundancy: Router.hot) {
-                $0.preempt = true
-                $0.hello = .milliseconds(1_000)
-                $0.hold = .milliseconds(3_000)
-                $0.usesOwnHoldTime = true
-            }
-            _ = router.run(until: 20_400)
-            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            var router = early()
             var status = Router.cutOff
             status.mayPeerKernelLive = !isGone
             #expect(!router.at(21_500, .redundancyChanged(status)).steps.contains("lower fence"))
@@ -60,13 +66,7 @@ import Testing
 
     @Test("a peer that counted as gone and has a session again may live: the fence waits for its lease after all")
     func goneIsBack() {
-        var router = Router.standby(behind: Router.peer, activePriority: 95, redundancy: Router.hot) {
-            $0.preempt = true
-            $0.hello = .milliseconds(1_000)
-            $0.hold = .milliseconds(3_000)
-            $0.usesOwnHoldTime = true
-        }
-        _ = router.run(until: 20_400)
+        var router = early()
         var gone = Router.cutOff
         gone.mayPeerKernelLive = false
         _ = router.at(21_500, .redundancyChanged(gone))
