@@ -55,13 +55,15 @@ extension GroupMachine {
         }
     }
 
-    /// When the Active, whose hello is late, is asked for a sign of life.
+    /// When the Active, whose hello is late, is asked for a sign of life, and a peer that left our greeting unanswered for
+    /// an answer.
     ///
     /// A LAN that loses hellos must not make it look dead before it is: the fence of its successor is lowered a lease
-    /// behind its last sign, and it may have renewed its lease until it fell silent on the association as well.
+    /// behind its last sign, and it may have renewed its lease until it fell silent on the association as well. A greeting
+    /// dies with the process that has read it, and until the peer has answered none of its orders counts.
     private var proofDeadline: Instant? {
         guard state == .listen || state == .speak || state == .standby, phase == .settled, redundancy.isStateful,
-            redundancy.isAssociationUp, let seenAt = peerSeenAt
+            redundancy.isAssociationUp, let seenAt = awaitsGreeting ? greetedAt : peerSeenAt
         else { return nil }
         let late = seenAt + GroupTiming.signOfLife(hello)
         return lastProofAskedAt.map { max(late, $0 + GroupTiming.signOfLife(hello)) } ?? late

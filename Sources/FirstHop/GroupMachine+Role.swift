@@ -117,8 +117,12 @@ extension GroupMachine {
         if isReplicationSilent { return fenceDeadline(behind: now) }
         let heardAt = activeSeen.flatMap { isPeer($0.address) ? $0.at : nil }
         // An Active that was never heard here may have died just before this node began to listen, and a peer that has
-        // learned that this node is not Active may have taken the role.
-        guard let at = [heardAt, peerActiveAt, listeningSince, grantedAt].compactMap(\.self).max() else { return nil }
+        // learned that this node is not Active may have taken the role. One that could say nothing until this session came,
+        // and has not answered since, may have lived until then.
+        let unansweredAt = awaitsGreeting ? greetedAt : nil
+        guard let at = [heardAt, peerActiveAt, listeningSince, grantedAt, unansweredAt].compactMap(\.self).max() else {
+            return nil
+        }
         let until = fenceDeadline(behind: isLANOnlyWitness(at) ? at + hold : at)
         return until > now ? until : nil
     }

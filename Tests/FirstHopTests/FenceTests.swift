@@ -131,6 +131,18 @@ import Testing
         }
     }
 
+    @Test("a peer that could say nothing until the session came, and then does not answer, may have lived until then")
+    func livedUnheard() {
+        for isBack in [false, true] {
+            var router = Router.fastStandby(behind: Router.peer, redundancy: Router.hot)
+            _ = router.at(20_001, .redundancyChanged(Router.cutOff))
+            if isBack { _ = router.at(20_500, .redundancyChanged(Router.hot)) }
+            _ = router.run(until: 21_000)
+            #expect(router.machine.state == .active && router.machine.isFenceUp)
+            #expect(lowered(&router, until: 25_000) == (isBack ? 20_500 : 20_000) + Self.lease)
+        }
+    }
+
     @Test("what a peer says before it took the role does not make a Standby follow it")
     func wordIsOlderThanHello() {
         for isHeard in [false, true] {

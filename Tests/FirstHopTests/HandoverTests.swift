@@ -123,7 +123,8 @@ private func hotStandby(
         #expect(
             router.at(25_101, .roleMessageReceived(.ready, term: 1)).steps == released + ["Active -> Initial"])
         _ = router.run(until: 30_000)
-        #expect(router.at(30_000, .fitnessChanged(isFit: true)).steps.last == "Initial -> Listen")
+        // Nobody has answered the greeting of this session.
+        #expect(router.at(30_000, .fitnessChanged(isFit: true)).steps == ["Initial -> Listen", "tell question"])
     }
 
     @Test("the IKE daemon is gone: a HOT peer is given the role; without one the role stays")

@@ -29,4 +29,21 @@ import Testing
         _ = router.run(until: 26_000)
         #expect(router.machine.state == .active)
     }
+
+    @Test("a greeting that died with the peer's failover process is put again, and then orders count")
+    func greetingAskedAgain() throws {
+        var router = Router.speaking(redundancy: RedundancyStatus(isStateful: true))
+        let greeting = try #require(router.at(10_000, .redundancyChanged(Router.hot)).question)
+        #expect(router.at(10_500, .roleMessageReceived(.prepareTakeover, term: 1)).counted == ["role.late"])
+        let again = router.run(until: 17_000).filter { $0.action.nonce != nil }
+        #expect(again.map(\.at) == [13_300, 16_600])
+        let nonce = try #require(again.last?.action.nonce)
+        #expect(nonce != greeting)
+        _ = router.at(17_001, .roleMessageReceived(.answer(nonce: nonce, isActive: false), term: 1))
+        #expect(router.at(17_002, .roleMessageReceived(.prepareTakeover, term: 1)).steps.contains("tell ready"))
+    }
+}
+
+extension GroupAction {
+    fileprivate var nonce: UInt64? { [self].question }
 }
