@@ -19,18 +19,19 @@ struct Capture {
 
     let packets: [Packet]
 
-    /// Where the captures lie: beside the repository, or where HAVPN_CAPTURES says; nil if they are not there.
-    static func file(_ name: String) -> String? {
+    /// Where the captures lie: beside the repository, or where HAVPN_CAPTURES says.
+    private static var folder: String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let beside = root.deletingLastPathComponent().appendingPathComponent("shared/captures").path
-        let folder = ProcessInfo.processInfo.environment["HAVPN_CAPTURES"] ?? beside
-        let path = folder + "/" + name
-        return FileManager.default.fileExists(atPath: path) ? path : nil
+        return ProcessInfo.processInfo.environment["HAVPN_CAPTURES"] ?? beside
     }
 
-    init(path: String) throws {
-        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    /// Whether there are captures; they are not part of the repository.
+    static var areThere: Bool { FileManager.default.fileExists(atPath: folder) }
+
+    init(name: String) throws {
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/" + name)))
         var reader = ByteReader(bytes)
         let magic: UInt32 = try reader.readHost()
         guard magic == 0xa1b2_c3d4 else { throw DecodeError.invalid(field: "pcap magic", value: UInt64(magic)) }

@@ -10,7 +10,8 @@ import Testing
 ///
 /// A machine configured like the router hears what the other routers sent, when they sent it, and must say what the
 /// real one said: the same 20 bytes, from the same MAC, changing state when it did.
-@Suite struct CaptureTests {
+@Suite(.enabled(if: Capture.areThere, "HAVPN_CAPTURES names the folder of the captures"))
+struct CaptureTests {
     /// A run of equal hellos of one state, or one Coup.
     private struct Phase: Hashable, CustomStringConvertible {
         let operation: HSRPMessage.Operation
@@ -56,11 +57,7 @@ import Testing
         _ name: String, as last: UInt8, priority: UInt8, preempt: Bool, enabledAt: Int,
         before: [(at: Int, from: UInt8, state: HSRPState, priority: UInt8)] = []
     ) throws {
-        guard let path = Capture.file(name) else {
-            Issue.record("the captures are not beside the repository; set HAVPN_CAPTURES to their folder")
-            return
-        }
-        let capture = try Capture(path: path)
+        let capture = try Capture(name: name)
         let own = IPAddress(192, 168, 0, last)
         let virtual = IPAddress(192, 168, 0, 1)
         // Times before the capture are negative; the virtual clock starts a minute early.
@@ -152,11 +149,7 @@ import Testing
     @Test("our frames are the router's frames, byte for byte but for the IP identification")
     func framesAreEqual() throws {
         for name in ["HSRP_election.pcap", "HSRP_coup.pcap"] {
-            guard let path = Capture.file(name) else {
-                Issue.record("the captures are not beside the repository; set HAVPN_CAPTURES to their folder")
-                return
-            }
-            for packet in try Capture(path: path).packets {
+            for packet in try Capture(name: name).packets {
                 guard case .message(let message) = packet.datagram else { continue }
                 var ours = Frames.hsrp(message, from: packet.source, sourceMAC: packet.sourceMAC)
                 var theirs = Array(packet.frame.prefix(ours.count))
