@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The seed's experiment, without and with `stateful`; `scripts/demo` runs it in the lab.
+"""The same cable broken without and with `stateful`; `scripts/demo` runs it in the lab.
 
 Writes report.md, outage.svg and logs to $LAB_OUT. Ends with 0 only if the stateful run met its promises.
 """
@@ -36,7 +36,7 @@ def block(title, text):
 
 
 def screens(world, heading, stateful):
-    """The seed's screens on both gateways, and r2's route."""
+    """The screens of both gateways, and r2's route."""
     say(f"\n### {heading}")
     commands = ["show standby", "show crypto isakmp sa", "show crypto session detail"]
     if stateful:
@@ -49,7 +49,7 @@ def screens(world, heading, stateful):
 
 
 def tell(leg, width=70):
-    """The ping of the seed's kind and the measures."""
+    """The ping of IOS's kind and the measures."""
     say(f"\n`r6# ping 10.2.0.2` while the role went from {leg.old} to {leg.new}:")
     block("Type escape sequence to abort.", traffic.bitmap(leg.seed_echoes, width))
     answered = sum(echo.answered is not None for echo in leg.seed_echoes)
@@ -97,13 +97,13 @@ def experiment(world, stateful):
 
 def table(runs):
     say("\n## The comparison\n")
-    say("| | lost, the seed | lost, havpn | outage | first ESP of the new node | sequence errors at r5 "
+    say("| | lost, Cisco IOS | lost, havpn | outage | first ESP of the new node | sequence errors at r5 "
         "| lost of 100/s |")
     say("|---|---:|---:|---:|---:|---:|---:|")
     for title, leg in runs:
         say(f"| {title} | {SEED.get(title, '–')} | {leg.lost_as_seed} | {leg.outage:.0f} ms | {show(leg.first_esp)} "
             f"| {leg.sequence_errors} | {leg.lost_steady} |")
-    say("\nThe seed's `ping` waits 2 s for each lost answer and so does ours in the first two columns; the outage is "
+    say("\nThe `ping` of IOS waits 2 s for each lost answer and so does ours in the first two columns; the outage is "
         "measured by a second ping every 10 ms. Without `stateful` the tunnel returns when r5's dead peer detection "
         "(10 s and six tries of 2 s, as `crypto isakmp keepalive 10 periodic`) has given up and built it anew.")
 

@@ -23,7 +23,7 @@ def draw(runs, seed):
 def _legend(canvas, y):
     x = 40
     for color, words in ((_ANSWERED, "answered"), (_LOST, "lost"), (_MARK, "event"),
-                         (_SEED, "the seed's Cisco routers")):
+                         (_SEED, "Cisco IOS routers")):
         canvas.box(x, y - 10, 12, 12, color, radius=2)
         canvas.text(x + 18, y, words, 12, SOFT)
         x += 38 + 7 * len(words)
@@ -115,12 +115,12 @@ def _events(canvas, leg, y, start, stop):
 
 
 def _bars(canvas, runs, seed, y):
-    canvas.text(40, y + 4, "Lost pings, counted as the seed counted them (each lost one costs 2 s)", 15, weight="600")
+    canvas.text(40, y + 4, "Lost pings, counted as IOS counts them (each lost one costs 2 s)", 15, weight="600")
     y += 18
     rows = []
     for title, leg in runs:
         if seed.get(title) is not None:
-            rows.append((title, seed[title], _SEED, "the seed"))
+            rows.append((title, seed[title], _SEED, "Cisco IOS"))
         rows.append((title if seed.get(title) is None else "", leg.lost_as_seed, _LOST, "havpn"))
     scale = (WIDTH - _LEFT - _RIGHT - 120) / max([row[1] for row in rows] + [1])
     for title, value, color, whose in rows:

@@ -45,7 +45,7 @@ def inside_link_lost(world):
     return _there_and_back(world, 2)
 
 
-@scenario("r3 loses its inside link with IKEv1, as in the seed: the same SAs go on at r4, and back at r3")
+@scenario("r3 loses its inside link with IKEv1: the same SAs go on at r4, and back at r3")
 def inside_link_lost_version_1(world):
     return _there_and_back(world, 1)
 
