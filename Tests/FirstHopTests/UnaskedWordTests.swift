@@ -35,15 +35,11 @@ import Testing
         var router = Router.speaking(redundancy: RedundancyStatus(isStateful: true))
         let greeting = try #require(router.at(10_000, .redundancyChanged(Router.hot)).question)
         #expect(router.at(10_500, .roleMessageReceived(.prepareTakeover, term: 1)).counted == ["role.late"])
-        let again = router.run(until: 17_000).filter { $0.action.nonce != nil }
+        let again = router.run(until: 17_000).filter { [$0.action].question != nil }
         #expect(again.map(\.at) == [13_300, 16_600])
-        let nonce = try #require(again.last?.action.nonce)
+        let nonce = try #require(again.map(\.action).question)
         #expect(nonce != greeting)
         _ = router.at(17_001, .roleMessageReceived(.answer(nonce: nonce, isActive: false), term: 1))
         #expect(router.at(17_002, .roleMessageReceived(.prepareTakeover, term: 1)).steps.contains("tell ready"))
     }
-}
-
-extension GroupAction {
-    fileprivate var nonce: UInt64? { [self].question }
 }
